@@ -1,0 +1,1 @@
+const HEAD4 = 24u;

@@ -1,0 +1,31 @@
+import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
+import headFields from "./heads.wgsl" with { type: "text" };
+import source from "./propose.wgsl" with { type: "text" };
+
+const kernel = defineKernel("propose", source, headFields);
+
+/** Operands of {@linkcode propose}. */
+export interface Propose {
+  /** [heads of this part, vocabulary padded to 8] f32. */
+  readonly logits: Tensor;
+  /** All heads of the pass. */
+  readonly heads: Tensor;
+  readonly counts: Tensor;
+  /** At least one for each head of the pass, written from `firstHead` on. */
+  readonly proposals: Tensor;
+  /** Head to which the first row of `logits` belongs. */
+  readonly firstHead: number;
+  readonly vocabulary: number;
+  readonly maskToken: number;
+}
+
+/** Records temperature, top-k, top-p and the draw for every live head of this part. */
+export function propose(pass: Pass, operands: Propose): void {
+  const { logits, heads, counts, proposals, firstHead, vocabulary, maskToken } = operands;
+  pass.dispatch(kernel, {
+    tensors: { logits, heads, counts, proposals },
+    constants: { VOCABULARY: vocabulary, MASK: maskToken },
+    params: { first_head: firstHead },
+    workgroups: [logits.shape[0]!],
+  });
+}

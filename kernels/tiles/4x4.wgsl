@@ -1,0 +1,2 @@
+const TILE_ROWS = 4u;
+const TILE_PANELS = 4u;

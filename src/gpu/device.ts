@@ -1,0 +1,193 @@
+import { GpuError } from "./errors.ts";
+import type { Kernel } from "./kernel.ts";
+import { Pass } from "./pass.ts";
+import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
+
+/** Limits that the kernels profit from; asked for as high as the adapter has them. */
+const RAISED_LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+] as const;
+
+/** Bytes written between two empty submissions, which let go of the staging memory. */
+const UPLOAD_CHUNK_BYTES = 16 << 20;
+
+/** What kind of memory a tensor takes; counted apart. */
+export type MemoryKind = "weights" | "cache" | "state" | "scratch";
+
+/** An open WebGPU device: makes tensors, lends scratch memory, counts bytes, notices faults. */
+export class Gpu implements Disposable {
+  readonly limits: GPUSupportedLimits;
+  /** Resolves when the device is gone, {@linkcode Gpu.dispose} included. */
+  readonly lost: Promise<GpuError>;
+  readonly #bytes = { weights: 0, cache: 0, state: 0, scratch: 0 };
+  readonly #scratch = new Map<number, GPUBuffer[]>();
+  readonly #pipelines = new Map<Kernel, Map<string, GPUComputePipeline>>();
+  readonly #layouts = new Map<Kernel, GPUBindGroupLayout[]>();
+  #fault: GpuError | null = null;
+
+  private constructor(readonly device: GPUDevice, readonly info: GPUAdapterInfo) {
+    this.limits = device.limits;
+    this.lost = device.lost.then((info) => {
+      const error = new GpuError(`Device lost: ${info.message || info.reason}`);
+      this.#fault ??= error;
+      return error;
+    });
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#fault ??= new GpuError((event as GPUUncapturedErrorEvent).error.message);
+    });
+  }
+
+  /**
+   * Opens the adapter that the system prefers.
+   *
+   * @throws {GpuError} If there is none, or it gives no device.
+   */
+  static async open(): Promise<Gpu> {
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) throw new GpuError("Cannot open a GPU: no WebGPU adapter found, expected one");
+    const requiredLimits: Record<string, number> = {};
+    for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
+    try {
+      return new Gpu(await adapter.requestDevice({ requiredLimits }), adapter.info);
+    } catch (cause) {
+      throw new GpuError(`Cannot open a GPU: ${adapter.info.description} gives no device`, {
+        cause,
+      });
+    }
+  }
+
+  /** Adapter name for people. */
+  get name(): string {
+    return this.info.description || this.info.device || "unnamed adapter";
+  }
+
+  /** Whether kernels run on the CPU (a software Vulkan driver). */
+  get isCpu(): boolean {
+    return this.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(this.name);
+  }
+
+  /** Bytes of the live buffers by kind. */
+  get bytes(): Readonly<Record<MemoryKind, number>> {
+    return { ...this.#bytes };
+  }
+
+  /** Throws what the device reported since it was opened, if anything. */
+  check(): void {
+    if (this.#fault) throw this.#fault;
+  }
+
+  /**
+   * Allocates a tensor, zero-filled unless `data` is given.
+   *
+   * @throws {RangeError} If it exceeds the largest binding of the device.
+   */
+  tensor(
+    name: string,
+    shape: readonly number[],
+    options: { dtype?: ElementType; data?: ArrayBufferView<ArrayBuffer>; kind?: MemoryKind } = {},
+  ): Tensor {
+    const { dtype = "f32", data, kind = "state" } = options;
+    const elements = shape.reduce((product, each) => product * each, 1);
+    const size = Math.max(16, Math.ceil(elements * elementBytes(dtype) / 16) * 16);
+    if (size > this.limits.maxStorageBufferBindingSize) {
+      throw new RangeError(
+        `Cannot allocate "${name}": it takes ${size} bytes, expected at most ` +
+          `${this.limits.maxStorageBufferBindingSize}`,
+      );
+    }
+    const buffer = this.#allocate(name, size, kind);
+    const tensor = new Tensor({ name, shape, dtype, buffer }, () => {
+      this.#bytes[kind] -= size;
+      buffer.destroy();
+    });
+    if (data) this.write(tensor, data);
+    return tensor;
+  }
+
+  /** Overwrites `tensor` from element byte `offset` on; in order with submissions. */
+  write(tensor: Tensor, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK_BYTES) {
+      const chunk = bytes.subarray(at, at + UPLOAD_CHUNK_BYTES);
+      this.device.queue.writeBuffer(tensor.buffer, offset + at, chunk);
+      if (chunk.length === UPLOAD_CHUNK_BYTES) this.device.queue.submit([]);
+    }
+  }
+
+  /** Scratch buffer of at least `bytes`, taken from the pool; contents undefined. */
+  takeScratch(bytes: number): { buffer: GPUBuffer; giveBack: () => void } {
+    // Few size classes, so that shapes that differ a little share buffers.
+    const size = Math.max(4096, 2 ** Math.ceil(Math.log2(bytes)));
+    const capped = Math.min(size, Math.max(bytes, this.limits.maxStorageBufferBindingSize));
+    const free = this.#scratch.get(capped) ?? [];
+    this.#scratch.set(capped, free);
+    const buffer = free.pop() ?? this.#allocate("scratch", capped, "scratch");
+    return { buffer, giveBack: () => void free.push(buffer) };
+  }
+
+  /** A recorder of dispatches. */
+  pass(): Pass {
+    return new Pass(this);
+  }
+
+  /** The compiled kernel for one set of `override` constants; compiled once. */
+  pipeline(kernel: Kernel, constants: Readonly<Record<string, number>>): GPUComputePipeline {
+    const ofKernel = this.#pipelines.get(kernel) ?? new Map<string, GPUComputePipeline>();
+    this.#pipelines.set(kernel, ofKernel);
+    const key = kernel.overrides.map((name) => constants[name]).join();
+    const cached = ofKernel.get(key);
+    if (cached) return cached;
+    const pipeline = kernel.compile(this.device, this.layouts(kernel), constants);
+    ofKernel.set(key, pipeline);
+    return pipeline;
+  }
+
+  /** Bind group layouts of a kernel, by group number. */
+  layouts(kernel: Kernel): GPUBindGroupLayout[] {
+    const layouts = this.#layouts.get(kernel) ?? kernel.layouts(this.device);
+    this.#layouts.set(kernel, layouts);
+    return layouts;
+  }
+
+  /**
+   * Copies a tensor to the host, after all work submitted so far.
+   *
+   * @throws {GpuError} If the device reported a fault.
+   */
+  async read(tensor: Tensor): Promise<ArrayBuffer> {
+    const size = Math.ceil(tensor.sizeBytes / 4) * 4;
+    const staging = this.device.createBuffer({
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(tensor.buffer, 0, staging, 0, size);
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      this.check();
+      return staging.getMappedRange().slice(0);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Destroys the device and all of its memory. */
+  [Symbol.dispose](): void {
+    this.device.destroy();
+  }
+
+  #allocate(label: string, size: number, kind: MemoryKind): GPUBuffer {
+    this.#bytes[kind] += size;
+    return this.device.createBuffer({
+      label,
+      size,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+  }
+}

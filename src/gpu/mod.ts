@@ -1,0 +1,7 @@
+/** WebGPU, as little of it as the rest needs. */
+export { Gpu, type MemoryKind } from "./device.ts";
+export { GpuError } from "./errors.ts";
+export { defineKernel, type Kernel } from "./kernel.ts";
+export { type Dispatch, Pass } from "./pass.ts";
+export { Readback } from "./readback.ts";
+export { type ElementType, expectShape, Tensor } from "./tensor.ts";

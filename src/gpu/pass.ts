@@ -1,0 +1,196 @@
+import type { Gpu } from "./device.ts";
+import type { Kernel } from "./kernel.ts";
+import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
+
+/** Operands of one dispatch. */
+export interface Dispatch {
+  /** Storage operands by the names in the source. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** `override` constants: fixed by the model, one pipeline per set. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Fields of `struct Params`: what changes from call to call. */
+  readonly params?: Readonly<Record<string, number>>;
+  /** Workgroups in x, y and z; 1 where left out. */
+  readonly workgroups: readonly number[];
+}
+
+interface Command {
+  readonly pipeline: GPUComputePipeline;
+  readonly groups: readonly GPUBindGroup[];
+  /** Group of `Params` and the byte offset of this dispatch's in the arena. */
+  readonly params: { readonly group: number; readonly offset: number } | null;
+  readonly workgroups: readonly number[];
+}
+
+/** Distinct sets of parameters in one submission. */
+const PARAMS_CAPACITY = 4096;
+/** Largest `struct Params`, bytes. */
+const PARAMS_BYTES = 64;
+const MAX_WORKGROUPS = 65_535;
+
+/** What all passes of a device share: the arena of parameters and the bind groups made so far. */
+class Arena {
+  static readonly #ofGpu = new WeakMap<Gpu, Arena>();
+  readonly stride: number;
+  readonly buffer: GPUBuffer;
+  readonly groups = new Map<string, GPUBindGroup>();
+  readonly kernelIds = new Map<Kernel, number>();
+
+  private constructor(gpu: Gpu) {
+    this.stride = Math.max(PARAMS_BYTES, gpu.limits.minUniformBufferOffsetAlignment);
+    this.buffer = gpu.device.createBuffer({
+      label: "params",
+      size: this.stride * PARAMS_CAPACITY,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  static of(gpu: Gpu): Arena {
+    const arena = Arena.#ofGpu.get(gpu) ?? new Arena(gpu);
+    Arena.#ofGpu.set(gpu, arena);
+    return arena;
+  }
+}
+
+/** Records dispatches and lends scratch tensors; nothing runs before {@linkcode Pass.submit}. */
+export class Pass {
+  readonly #gpu: Gpu;
+  readonly #arena: Arena;
+  readonly #commands: Command[] = [];
+  readonly #offsets = new Map<string, number>();
+  readonly #params: Uint32Array<ArrayBuffer>[] = [];
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    this.#arena = Arena.of(gpu);
+  }
+
+  /** The device that will run this. */
+  get gpu(): Gpu {
+    return this.#gpu;
+  }
+
+  /** Dispatches recorded so far. */
+  get dispatches(): number {
+    return this.#commands.length;
+  }
+
+  /** Lends a tensor with undefined contents; `using` gives it back to later dispatches. */
+  scratch(name: string, shape: readonly number[], dtype: ElementType = "f32"): Tensor {
+    const bytes = shape.reduce((product, each) => product * each, 1) * elementBytes(dtype);
+    const { buffer, giveBack } = this.#gpu.takeScratch(bytes);
+    return new Tensor({ name, shape, dtype, buffer }, giveBack);
+  }
+
+  /**
+   * Records one dispatch.
+   *
+   * @throws {TypeError} If an operand, constant or parameter is missing or unknown.
+   * @throws {RangeError} If there are more workgroups than WebGPU allows.
+   */
+  dispatch(kernel: Kernel, { tensors, constants = {}, params = {}, workgroups }: Dispatch): void {
+    if (workgroups.some((count) => count > MAX_WORKGROUPS)) {
+      throw new RangeError(
+        `Cannot dispatch "${kernel.name}": workgroups are [${workgroups}], expected at most ` +
+          `${MAX_WORKGROUPS} each`,
+      );
+    }
+    if (workgroups.some((count) => count === 0)) return;
+    this.#commands.push({
+      pipeline: this.#gpu.pipeline(kernel, constants),
+      groups: this.#bind(kernel, tensors),
+      params: this.#writeParams(kernel, params),
+      workgroups,
+    });
+  }
+
+  /** Runs what was recorded, in order, then copies; the queue keeps the order of submissions. */
+  submit(copies: readonly { from: Tensor; to: GPUBuffer; bytes: number }[] = []): void {
+    const { device } = this.#gpu;
+    const { buffer, stride } = this.#arena;
+    if (this.#params.length > 0) {
+      const words = new Uint32Array(this.#params.length * stride / 4);
+      this.#params.forEach((each, i) => words.set(each, i * stride / 4));
+      device.queue.writeBuffer(buffer, 0, words);
+    }
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const { pipeline, groups, params, workgroups } of this.#commands) {
+      pass.setPipeline(pipeline);
+      groups.forEach((group, i) =>
+        pass.setBindGroup(i, group, params?.group === i ? [params.offset] : [])
+      );
+      pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
+    }
+    pass.end();
+    for (const { from, to, bytes } of copies) {
+      encoder.copyBufferToBuffer(from.buffer, 0, to, 0, bytes);
+    }
+    device.queue.submit([encoder.finish()]);
+  }
+
+  #bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup[] {
+    const names = Object.keys(tensors);
+    if (
+      names.length !== kernel.bindings.length || names.some((each) => !hasBinding(kernel, each))
+    ) {
+      throw new TypeError(
+        `Cannot dispatch "${kernel.name}": operands are [${names}], expected ` +
+          `[${kernel.bindings.map((each) => each.name)}]`,
+      );
+    }
+    const { kernelIds, groups } = this.#arena;
+    const kernelId = kernelIds.get(kernel) ?? kernelIds.size;
+    kernelIds.set(kernel, kernelId);
+    return this.#gpu.layouts(kernel).map((layout, group) => {
+      const operands = kernel.bindings.filter((each) => each.group === group);
+      const key = `${kernelId}/${group}:` + operands.map((each) => tensors[each.name]!.id).join();
+      const cached = groups.get(key);
+      if (cached) return cached;
+      const entries: GPUBindGroupEntry[] = operands.map(({ binding, name }) => ({
+        binding,
+        resource: { buffer: tensors[name]!.buffer },
+      }));
+      if (kernel.paramsBinding?.group === group) {
+        entries.push({
+          binding: kernel.paramsBinding.binding,
+          resource: { buffer: this.#arena.buffer, size: PARAMS_BYTES },
+        });
+      }
+      const made = this.#gpu.device.createBindGroup({ label: kernel.name, layout, entries });
+      groups.set(key, made);
+      return made;
+    });
+  }
+
+  #writeParams(kernel: Kernel, params: Readonly<Record<string, number>>): Command["params"] {
+    if (Object.keys(params).length !== kernel.params.length) {
+      throw new TypeError(
+        `Cannot dispatch "${kernel.name}": params are [${Object.keys(params)}], expected ` +
+          `[${kernel.params.map((each) => each.name)}]`,
+      );
+    }
+    if (!kernel.paramsBinding) return null;
+    const words = new Uint32Array(PARAMS_BYTES / 4);
+    const floats = new Float32Array(words.buffer);
+    kernel.params.forEach(({ name, type }, i) => {
+      const value = params[name];
+      if (value === undefined) {
+        throw new TypeError(`Cannot dispatch "${kernel.name}": param "${name}" is missing`);
+      }
+      (type === "u32" ? words : floats)[i] = value;
+    });
+    const key = words.join();
+    const offset = this.#offsets.get(key) ?? this.#params.push(words) * this.#arena.stride -
+        this.#arena.stride;
+    if (this.#params.length > PARAMS_CAPACITY) {
+      throw new RangeError(`Cannot record: more than ${PARAMS_CAPACITY} sets of params`);
+    }
+    this.#offsets.set(key, offset);
+    return { group: kernel.paramsBinding.group, offset };
+  }
+}
+
+function hasBinding(kernel: Kernel, name: string): boolean {
+  return kernel.bindings.some((each) => each.name === name);
+}
