@@ -8,6 +8,14 @@ import fromRows from "./sources/rows.wgsl" with { type: "text" };
 const ofRows = defineKernel("layer_norm", source, rowFields, fromRows);
 const ofHeads = defineKernel("layer_norm", source, rowFields, headFields, fromHeads);
 
+/**
+ * Floats from one condition's row of a modulation to the next: none where it has a single row, which
+ * then serves all conditions.
+ */
+export function modulationStride({ shape: [conditions, width] }: Tensor): number {
+  return conditions === 1 ? 0 : width!;
+}
+
 /** Operands of {@linkcode layerNorm}. */
 export interface LayerNorm {
   /** [rows, width] f32, zero beyond `features`. */
@@ -45,7 +53,7 @@ export function layerNorm(pass: Pass, operands: LayerNorm): Tensor {
     constants: {
       WIDTH: features,
       STRIDE4: width / 4,
-      MODULATION: modulation.shape[1]!,
+      MODULATION: modulationStride(modulation),
       COUNTED: heads ? 1 : 0,
       EPSILON: epsilon,
     },

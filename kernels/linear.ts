@@ -4,6 +4,7 @@ import gated from "./epilogues/gated_residual.wgsl" with { type: "text" };
 import gelu from "./epilogues/gelu.wgsl" with { type: "text" };
 import none from "./epilogues/none.wgsl" with { type: "text" };
 import silu from "./epilogues/silu.wgsl" with { type: "text" };
+import { modulationStride } from "./layer_norm.ts";
 import source from "./linear.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 import tile1 from "./tiles/1x4.wgsl" with { type: "text" };
@@ -83,10 +84,10 @@ export function linear(pass: Pass, operands: Linear): Tensor {
       },
       constants: {
         COUNTED: counted === "rows" ? 0 : 1,
-        ...(residual && { MODULATION: residual.modulation.shape[1]!, GATE: residual.gate }),
+        ...(residual && { MODULATION: modulationStride(residual.modulation), GATE: residual.gate }),
       },
       params: { k: weight.inputs, panels: outputs / 8, first, stride: weight.outputs, skip },
-      workgroups: [Math.ceil(outputs / COLUMNS), Math.ceil(rows / tile)],
+      workgroups: [Math.ceil(rows / tile), Math.ceil(outputs / COLUMNS)],
     });
   }
   return y;

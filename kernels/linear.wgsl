@@ -4,7 +4,8 @@
 // opened by a weights fragment, N a multiple of 8. y: [rows, STRIDE] f32, written from FIRST on.
 // One invocation sums a tile of TILE_ROWS x TILE_PANELS values, in registers, over all of K in one
 // order, so that a row's value depends neither on the tile's height nor on the rows beside it.
-// 8 neighbouring lanes share a panel: together they read one 128-byte line of W a step.
+// 8 neighbouring lanes share a panel: together they read one 128-byte line of W a step. Tiles of rows
+// come first in the grid, so that those beyond the live rows, which return at once, spread evenly.
 
 struct Params {
   k: u32,
@@ -36,9 +37,9 @@ fn linear(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let first_row = group.y * TILE_ROWS;
+  let first_row = group.x * TILE_ROWS;
   let rows = counts[COUNTED] - min(counts[COUNTED], params.skip);
-  let first_panel = (group.x * (LANES / 8u) + lane / 8u) * TILE_PANELS;
+  let first_panel = (group.y * (LANES / 8u) + lane / 8u) * TILE_PANELS;
   if (first_row >= rows || first_panel >= params.panels) {
     return;
   }
