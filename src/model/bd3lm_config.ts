@@ -1,0 +1,208 @@
+import { z } from "zod";
+import { type Checkpoint, CheckpointError, type TensorEntry } from "../weights/checkpoint.ts";
+import { quote } from "../weights/errors.ts";
+import { elementCount } from "../weights/safetensors.ts";
+import { isFloatType } from "../weights/widen.ts";
+import type { ModelConfig } from "./family.ts";
+import { readTokenIds } from "./token_ids.ts";
+
+const CONFIG_FILE = "config.json";
+
+/** Width of the sinusoid that the timestep embedder takes. */
+const TIMESTEP_WIDTH = 256;
+
+/** Largest block size offered or accepted. */
+const MAX_BLOCK_SIZE = 1024;
+
+/** Configuration of a BD3-LM: a diffusion transformer with adaptive layer norm. */
+export interface Bd3lmConfig extends ModelConfig {
+  readonly modelType: "bd3lm";
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Even; `heads * headSize` is `hiddenSize`. */
+  readonly headSize: number;
+  /** Whether layer norms are adaptive. Without, there is no conditioning at all. */
+  readonly adaln: boolean;
+  /** Width of the conditioning; 0 without `adaln`. */
+  readonly condSize: number;
+  /** Whether the noise level conditions the network; if not, the conditioning is constant. */
+  readonly timeConditioning: boolean;
+}
+
+// Each bound is far above any published model, and keeps all products below 2^53.
+const count = (max: number) => z.int().min(1).max(max);
+
+/** Fields that change the forward pass, with the defaults of the published configuration class. */
+const ConfigFile = z.object({
+  model_type: z.literal("bd3lm"),
+  vocab_size: z.int().min(2).max(1 << 24),
+  model_length: count(1 << 20),
+  block_size: count(MAX_BLOCK_SIZE),
+  hidden_dim: count(1 << 16),
+  n_blocks: count(1 << 10),
+  n_heads: count(1 << 12),
+  cond_dim: count(1 << 16).default(129),
+  adaln: z.boolean().default(true),
+  cross_attn: z.boolean().default(true),
+  causal: z.boolean().default(false),
+  time_conditioning: z.boolean().default(false),
+});
+
+/**
+ * Reads `config.json` of a BD3-LM. Fields that do not change the forward pass are ignored.
+ *
+ * Source: kuleshov-group/bd3lm-owt-block_size4, `configuration_bd3lm.py` and `modeling_bd3lm.py`.
+ *
+ * @throws {CheckpointError} If a field is missing, of the wrong type or out of range, fields
+ * contradict each other, or the model is not a block diffusion model.
+ */
+export function readBd3lmConfig(checkpoint: Checkpoint): Bd3lmConfig {
+  const file = parseConfigFile(checkpoint.config);
+  const headSize = file.hidden_dim / file.n_heads;
+  const shape = {
+    vocabSize: file.vocab_size,
+    hiddenSize: file.hidden_dim,
+    layers: file.n_blocks,
+    condSize: file.adaln ? file.cond_dim : 0,
+    headSize,
+  };
+  return {
+    modelType: file.model_type,
+    ...shape,
+    heads: file.n_heads,
+    adaln: file.adaln,
+    timeConditioning: file.adaln && file.time_conditioning,
+    modelLength: file.model_length,
+    blockSize: file.block_size,
+    blockSizes: blockSizesOf(file.block_size, file.model_length),
+    parameters: requiredTensors(shape).reduce((sum, [, each]) => sum + elementCount(each), 0),
+    ...readTokenIds(checkpoint, file.vocab_size),
+  };
+}
+
+/**
+ * Checks that the checkpoint has exactly the tensors of the network, in floating point.
+ *
+ * The stored rotary frequencies and the two bounds of the training schedule may be there or not:
+ * nothing reads them.
+ *
+ * @throws {CheckpointError} Naming file and tensor.
+ */
+export function checkBd3lmTensors(checkpoint: Checkpoint, config: Bd3lmConfig): void {
+  const required = new Map(requiredTensors(config));
+  const optional = new Map(optionalTensors(config));
+  for (const entry of checkpoint.tensors.values()) {
+    const shape = required.get(entry.name) ?? optional.get(entry.name);
+    if (shape === undefined) {
+      throw refuse(
+        entry,
+        "unexpected_tensor",
+        "is not part of the model that config.json describes",
+      );
+    }
+    if (!isFloatType(entry.dtype)) {
+      throw refuse(entry, "wrong_dtype", `has dtype ${entry.dtype}, expected F32, F16 or BF16`);
+    }
+    if (entry.shape.length !== shape.length || shape.some((size, i) => size !== entry.shape[i])) {
+      const found = quote(entry.shape);
+      throw refuse(entry, "wrong_shape", `has shape ${found}, expected ${quote(shape)}`);
+    }
+  }
+  for (const name of required.keys()) {
+    if (checkpoint.tensors.has(name)) continue;
+    const problem = `tensor ${quote(name)} is absent, expected shape ${quote(required.get(name))}`;
+    throw new CheckpointError(checkpoint.weightsFile, "missing_tensor", problem);
+  }
+}
+
+function parseConfigFile(json: unknown): z.output<typeof ConfigFile> {
+  const result = ConfigFile.safeParse(json);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const key = String(issue?.path[0]);
+    const value = (json as Record<string, unknown>)[key]; // The path is one of a JSON object.
+    throw invalid(`key ${quote(key)} is ${quote(value)} (${issue?.message})`);
+  }
+  const file = result.data;
+  if (!file.cross_attn || file.causal) {
+    const [key, value] = file.causal ? ["causal", true] : ["cross_attn", false];
+    throw new CheckpointError(
+      CONFIG_FILE,
+      "unsupported_model",
+      `key "${key}" is ${value}, expected ${!value}: this is no block diffusion model`,
+    );
+  }
+  if (file.model_length % file.block_size !== 0) {
+    const length = file.model_length;
+    throw invalid(`key "block_size" is ${file.block_size}, expected a divisor of ${length}`);
+  }
+  if (file.hidden_dim % (2 * file.n_heads) !== 0) {
+    const [width, heads] = [file.hidden_dim, file.n_heads];
+    throw invalid(`key "n_heads" is ${heads}, expected heads of an even size to fill ${width}`);
+  }
+  return file;
+}
+
+/** The trained size, its divisors down to 1, and its multiples that divide the model's length. */
+function blockSizesOf(trained: number, modelLength: number): number[] {
+  const sizes = Array.from({ length: Math.min(modelLength, MAX_BLOCK_SIZE) }, (_, i) => i + 1);
+  return sizes.filter((size) =>
+    trained % size === 0 || (size % trained === 0 && modelLength % size === 0)
+  );
+}
+
+type Sizes = Pick<Bd3lmConfig, "vocabSize" | "hiddenSize" | "layers" | "condSize" | "headSize">;
+type NamedShape = [name: string, shape: readonly number[]];
+
+/** Names and shapes of all parameters. */
+function requiredTensors({ vocabSize, hiddenSize, layers, condSize }: Sizes): NamedShape[] {
+  const hasConditioning = condSize > 0;
+  const linear = (name: string, rows: number, columns: number): NamedShape[] => [
+    [`backbone.${name}.weight`, [rows, columns]],
+    [`backbone.${name}.bias`, [rows]],
+  ];
+  const layer = (name: string): NamedShape[] => [
+    [`backbone.${name}.norm1.weight`, [hiddenSize]],
+    [`backbone.${name}.norm2.weight`, [hiddenSize]],
+    [`backbone.${name}.attn_qkv.weight`, [3 * hiddenSize, hiddenSize]],
+    [`backbone.${name}.attn_out.weight`, [hiddenSize, hiddenSize]],
+    ...linear(`${name}.mlp.0`, 4 * hiddenSize, hiddenSize),
+    ...linear(`${name}.mlp.2`, hiddenSize, 4 * hiddenSize),
+    ...(hasConditioning ? linear(`${name}.adaLN_modulation`, 6 * hiddenSize, condSize) : []),
+  ];
+  return [
+    ["backbone.vocab_embed.embedding", [vocabSize, hiddenSize]],
+    ...Array.from({ length: layers }, (_, i) => layer(`blocks.${i}`)).flat(),
+    ["backbone.output_layer.norm_final.weight", [hiddenSize]],
+    ...linear("output_layer.linear", vocabSize, hiddenSize),
+    ...(hasConditioning
+      ? [
+        ...linear("sigma_map.mlp.0", condSize, TIMESTEP_WIDTH),
+        ...linear("sigma_map.mlp.2", condSize, condSize),
+        ...linear("output_layer.adaLN_modulation", 2 * hiddenSize, condSize),
+      ]
+      : []),
+  ];
+}
+
+/** Buffers that official checkpoints store and that the forward pass does without. */
+function optionalTensors({ headSize }: Sizes): NamedShape[] {
+  return [
+    ["backbone.rotary_emb.inv_freq", [headSize / 2]],
+    ["sampling_eps_min", []],
+    ["sampling_eps_max", []],
+  ];
+}
+
+function refuse(
+  { name, file }: TensorEntry,
+  code: "unexpected_tensor" | "wrong_dtype" | "wrong_shape",
+  problem: string,
+): CheckpointError {
+  return new CheckpointError(file, code, `tensor ${quote(name)} ${problem}`);
+}
+
+function invalid(problem: string): CheckpointError {
+  return new CheckpointError(CONFIG_FILE, "invalid_config", problem);
+}

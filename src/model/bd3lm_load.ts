@@ -1,0 +1,224 @@
+import { paddedHeadSize } from "../../kernels/mod.ts";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import {
+  align,
+  type LinearWeight,
+  type MatrixSource,
+  uploadEmbedding,
+  uploadLinear,
+  type WeightFormat,
+} from "../weights/formats.ts";
+import { Bd3lm, type Bd3lmLayer } from "./bd3lm.ts";
+import {
+  Conditioner,
+  type Conditioning,
+  noConditioning,
+  TIMESTEP_HALF,
+} from "./bd3lm_conditioning.ts";
+import type { Bd3lmConfig } from "./bd3lm_config.ts";
+
+/** How a checkpoint goes to the device. */
+export interface LoadOptions {
+  /** Storage of the matrices. */
+  readonly format: WeightFormat;
+  /** Called with the tensors uploaded so far and all there are. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A row or column of a stored matrix: its index in the file, `null` for padding. */
+type Line = number | null;
+
+/**
+ * Uploads a BD3-LM. Widths are padded with zeros to multiples of 8 and heads to a size that the
+ * kernels know; sums are not changed by that. A constant conditioning is computed here, once.
+ *
+ * @throws {CheckpointError} If a tensor cannot be read.
+ */
+export function loadBd3lm(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  { config, format, onProgress }: LoadOptions & { readonly config: Bd3lmConfig },
+): Bd3lm {
+  const loader = new Loader(gpu, checkpoint, {
+    config,
+    format,
+    onProgress: onProgress ?? (() => {}),
+  });
+  const weights = {
+    embedding: loader.embedding(),
+    layers: Array.from({ length: config.layers }, (_, i) => loader.layer(i)),
+    normFinal: loader.vector("backbone.output_layer.norm_final.weight"),
+    output: loader.output(),
+    conditioning: loader.conditioning(),
+  };
+  return new Bd3lm(gpu, config, weights);
+}
+
+class Loader {
+  readonly #gpu: Gpu;
+  readonly #checkpoint: Checkpoint;
+  readonly #config: Bd3lmConfig;
+  readonly #format: WeightFormat;
+  readonly #onProgress: (done: number, total: number) => void;
+  readonly #features: Line[];
+  #done = 0;
+
+  constructor(
+    gpu: Gpu,
+    checkpoint: Checkpoint,
+    options: Required<LoadOptions> & { readonly config: Bd3lmConfig },
+  ) {
+    this.#gpu = gpu;
+    this.#checkpoint = checkpoint;
+    this.#config = options.config;
+    this.#format = options.format;
+    this.#onProgress = options.onProgress;
+    this.#features = padded(options.config.hiddenSize);
+  }
+
+  embedding() {
+    const name = "backbone.vocab_embed.embedding";
+    const source = this.#source(name, {
+      rows: Array.from({ length: this.#config.vocabSize }, (_, i) => i),
+      columns: this.#features,
+    });
+    return this.#count(uploadEmbedding(this.#gpu, source, { name, format: this.#format }));
+  }
+
+  layer(index: number): Bd3lmLayer {
+    const name = `backbone.blocks.${index}`;
+    const features = this.#features;
+    const inner = padded(4 * this.#config.hiddenSize);
+    const heads = this.#headLines();
+    const qkv = [0, 1, 2].flatMap((part) =>
+      heads.map((line) => line === null ? null : part * this.#config.hiddenSize + line)
+    );
+    return {
+      norm1: this.vector(`${name}.norm1.weight`),
+      norm2: this.vector(`${name}.norm2.weight`),
+      qkv: this.#linear(`${name}.attn_qkv`, { rows: qkv, columns: features }),
+      attentionOut: this.#linear(`${name}.attn_out`, { rows: features, columns: heads }),
+      up: this.#linear(`${name}.mlp.0`, { rows: inner, columns: features, hasBias: true }),
+      down: this.#linear(`${name}.mlp.2`, { rows: features, columns: inner, hasBias: true }),
+    };
+  }
+
+  output(): LinearWeight {
+    const rows = padded(this.#config.vocabSize);
+    const name = "backbone.output_layer.linear";
+    return this.#linear(name, { rows, columns: this.#features, hasBias: true });
+  }
+
+  /** A vector of the hidden size, zero in the padding. */
+  vector(name: string): Tensor {
+    const values = this.#checkpoint.readRows(name, 0, this.#config.hiddenSize);
+    const data = new Float32Array(this.#features.length);
+    data.set(values);
+    return this.#count(this.#gpu.tensor(name, [data.length], { data, kind: "weights" }));
+  }
+
+  /** Depends on the noise level only with time conditioning; else it is that of level 0. */
+  conditioning(): Conditioning {
+    const { adaln, timeConditioning, layers } = this.#config;
+    if (!adaln) return noConditioning(this.#gpu, { layers, width: this.#features.length });
+    const conditioner = this.#conditioner();
+    if (timeConditioning) return conditioner;
+    using _ = conditioner;
+    return conditioner.freeze(this.#gpu);
+  }
+
+  /** In f32: it is small, and what it gives touches every value. */
+  #conditioner(): Conditioner {
+    const { condSize, layers, hiddenSize } = this.#config;
+    const condition = padded(condSize);
+    const sinusoid = padded(2 * TIMESTEP_HALF);
+    const dense = (name: string, rows: Line[], columns: Line[]) =>
+      this.#linear(name, { rows, columns, hasBias: true, format: "f32" });
+    const project = (name: string, parts: number) => {
+      const rows = Array.from(
+        { length: parts },
+        (_, part) => this.#features.map((line) => line === null ? null : part * hiddenSize + line),
+      ).flat();
+      return dense(`${name}.adaLN_modulation`, rows, condition);
+    };
+    return new Conditioner(this.#gpu, {
+      mlp: [
+        dense("backbone.sigma_map.mlp.0", condition, sinusoid),
+        dense("backbone.sigma_map.mlp.2", condition, condition),
+      ],
+      layers: Array.from({ length: layers }, (_, i) => project(`backbone.blocks.${i}`, 6)),
+      final: project("backbone.output_layer", 2),
+    });
+  }
+
+  /** Components of all heads, each padded to the size that the kernels take. */
+  #headLines(): Line[] {
+    const { heads, headSize } = this.#config;
+    const width = paddedHeadSize(headSize);
+    return Array.from({ length: heads * width }, (_, i) => {
+      const component = i % width;
+      return component < headSize ? Math.floor(i / width) * headSize + component : null;
+    });
+  }
+
+  #linear(
+    name: string,
+    matrix: { rows: Line[]; columns: Line[]; hasBias?: boolean; format?: WeightFormat },
+  ): LinearWeight {
+    const { rows, columns, hasBias = false, format = this.#format } = matrix;
+    const source = this.#source(`${name}.weight`, { rows, columns });
+    const bias = hasBias ? { bias: this.#bias(`${name}.bias`, rows) } : {};
+    return this.#count(uploadLinear(this.#gpu, { ...source, ...bias }, { name, format }));
+  }
+
+  #bias(name: string, lines: readonly Line[]): Float32Array<ArrayBuffer> {
+    const stored = this.#checkpoint.readRows(
+      name,
+      0,
+      this.#checkpoint.tensors.get(name)!.shape[0]!,
+    );
+    return Float32Array.from(lines, (line) => line === null ? 0 : stored[line]!);
+  }
+
+  #source(name: string, { rows, columns }: { rows: Line[]; columns: Line[] }): MatrixSource {
+    const inputs = columns.length;
+    return {
+      outputs: rows.length,
+      inputs,
+      rows: (first, count) => {
+        const lines = rows.slice(first, first + count);
+        const known = lines.filter((line) => line !== null);
+        const result = new Float32Array(count * inputs);
+        if (known.length === 0) return result;
+        // Lines rise, so what a chunk needs lies together in the file.
+        const begin = known[0]!;
+        const stored = this.#checkpoint.readRows(name, begin, known.at(-1)! - begin + 1);
+        const width = this.#checkpoint.tensors.get(name)!.shape[1]!;
+        lines.forEach((line, row) => {
+          if (line === null) return;
+          const values = stored.subarray((line - begin) * width, (line - begin + 1) * width);
+          if (width === inputs) result.set(values, row * inputs);
+          else scatter(values, columns, result.subarray(row * inputs));
+        });
+        return result;
+      },
+    };
+  }
+
+  #count<T>(loaded: T): T {
+    this.#onProgress(++this.#done, this.#checkpoint.tensors.size);
+    return loaded;
+  }
+}
+
+/** 0 … size - 1, then padding. */
+function padded(size: number): Line[] {
+  return Array.from({ length: align(size) }, (_, i) => i < size ? i : null);
+}
+
+function scatter(values: Float32Array, columns: readonly Line[], into: Float32Array): void {
+  columns.forEach((column, i) => {
+    if (column !== null) into[i] = values[column]!;
+  });
+}

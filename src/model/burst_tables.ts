@@ -1,0 +1,129 @@
+import { JOURNAL_HEADER, ROW_WORDS, STATUS, writeRow } from "../../kernels/mod.ts";
+import type { Gpu, Readback, Tensor } from "../gpu/mod.ts";
+import type { DenoiserLimits, LaneResult, PassPlan, PromptRows } from "./denoiser.ts";
+
+/** Place of one lane's result in the journal. */
+interface Entry {
+  readonly slot: number;
+  readonly at: number;
+  readonly blockSize: number;
+}
+
+const STATUS_NAMES = { [STATUS.idle]: "idle", [STATUS.denoised]: "denoised" } as const;
+
+/** What the host tells the device about a burst, and the journal that comes back. */
+export class BurstTables implements Disposable {
+  /** Per pass: lanes, prompt rows, (slot, journal place) a lane, prompt rows (plan.wgsl). */
+  readonly burst: Tensor;
+  readonly journal: Tensor;
+  readonly #gpu: Gpu;
+  readonly #readback: Readback;
+  readonly #words: Uint32Array<ArrayBuffer>;
+  #used = 0;
+  #journalWords = 0;
+  #entries: Entry[][] = [];
+
+  readonly #maskToken: number;
+
+  constructor(
+    gpu: Gpu,
+    parts: { limits: DenoiserLimits; readback: Readback; maskToken: number },
+  ) {
+    const { limits, readback, maskToken } = parts;
+    this.#maskToken = maskToken;
+    const { passes, slots, promptRows } = limits;
+    this.#gpu = gpu;
+    this.#readback = readback;
+    this.#words = new Uint32Array(passes * (2 + 2 * slots) + promptRows * ROW_WORDS);
+    this.burst = gpu.tensor("burst", [this.#words.length], { dtype: "u32" });
+    const words = BurstTables.journalBytes(limits) / 4;
+    this.journal = gpu.tensor("journal", [words], { dtype: "u32" });
+  }
+
+  /** Bytes of the longest journal. */
+  static journalBytes({ passes, slots, rows }: DenoiserLimits): number {
+    // A pass has fewer denoising rows than rows, so the blocks of its lanes fit in as many words.
+    return 4 * passes * (slots * JOURNAL_HEADER + rows);
+  }
+
+  /** Copies the journal to the readback, at the end of the submission. */
+  get journalCopy(): { from: Tensor; to: GPUBuffer; bytes: number } {
+    const bytes = Math.max(4, this.#journalWords * 4);
+    return { from: this.journal, to: this.#readback.buffer, bytes };
+  }
+
+  /**
+   * Lays out the tables of a burst.
+   *
+   * @returns Word at which each pass's table begins.
+   */
+  fill(
+    passes: readonly PassPlan[],
+    model: { blockSizeOf: (slot: number) => number; window: number },
+  ): number[] {
+    this.#used = 0;
+    this.#journalWords = 0;
+    this.#entries = passes.map(({ lanes }) =>
+      lanes.map((slot) => {
+        const entry = { slot, at: this.#journalWords, blockSize: model.blockSizeOf(slot) };
+        this.#journalWords += JOURNAL_HEADER + entry.blockSize;
+        return entry;
+      })
+    );
+    return passes.map(({ prompts }, i) => {
+      const segment = this.#used;
+      const entries = this.#entries[i]!;
+      const rows = prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+      this.#push([entries.length, rows, ...entries.flatMap(({ slot, at }) => [slot, at])]);
+      for (const prompt of prompts) this.#pushPrompt(prompt, model.window);
+      return segment;
+    });
+  }
+
+  /** Sends the tables to the device. */
+  upload(): void {
+    this.#gpu.write(this.burst, this.#words.subarray(0, this.#used));
+  }
+
+  /**
+   * Waits for the journal.
+   *
+   * @throws {GpuError} If the device failed.
+   */
+  async read(): Promise<LaneResult[][]> {
+    const words = new Uint32Array(await this.#readback.read(Math.max(4, this.#journalWords * 4)));
+    return this.#entries.map((entries) =>
+      entries.map(({ slot, at, blockSize }): LaneResult => {
+        const [status = 0, start = 0, step = 0, nfe = 0, masked = 0] = words.subarray(at);
+        const block = words.subarray(at + JOURNAL_HEADER, at + JOURNAL_HEADER + blockSize);
+        const tokens = Array.from(block, (token) => token === this.#maskToken ? null : token);
+        const name = STATUS_NAMES[status as keyof typeof STATUS_NAMES] ?? "failed";
+        return { slot, status: name, start, step, nfe, masked, tokens };
+      })
+    );
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of [this.burst, this.journal, this.#readback]) each[Symbol.dispose]();
+  }
+
+  #push(words: readonly number[]): void {
+    if (this.#used + words.length > this.#words.length) {
+      throw new RangeError(`Cannot fill a burst: its tables exceed ${this.#words.length} words`);
+    }
+    this.#words.set(words, this.#used);
+    this.#used += words.length;
+  }
+
+  #pushPrompt({ slot, position, tokens, blockSize }: PromptRows, window: number): void {
+    const row = new Uint32Array(ROW_WORDS);
+    tokens.forEach((token, i) => {
+      const block = Math.floor((position + i) / blockSize);
+      const first = Math.max(0, block - Math.floor(window / blockSize) + 1) * blockSize;
+      const end = (block + 1) * blockSize;
+      // The device sets the condition: prompts are clean.
+      writeRow(row, 0, { token, position: position + i, slot, first, end, condition: 0 });
+      this.#push([...row]);
+    });
+  }
+}

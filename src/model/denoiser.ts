@@ -1,0 +1,75 @@
+import type { SequenceOptions } from "./sequence_state.ts";
+
+/** How much fits into one pass, and how many sequences there can be. */
+export interface DenoiserLimits {
+  /** Sequences at a time. */
+  readonly slots: number;
+  /** Pages of the cache. */
+  readonly pages: number;
+  /** Rows of one pass. */
+  readonly rows: number;
+  /** Passes of one burst. */
+  readonly passes: number;
+  /** Prompt rows of one burst. */
+  readonly promptRows: number;
+}
+
+/** Neighbouring prompt tokens of one sequence: whole blocks, which see each other block-causally. */
+export interface PromptRows {
+  readonly slot: number;
+  /** Position of the first token. */
+  readonly position: number;
+  readonly tokens: readonly number[];
+  readonly blockSize: number;
+}
+
+/** What goes into one pass. */
+export interface PassPlan {
+  /** Slots of the sequences that take a denoising step. */
+  readonly lanes: readonly number[];
+  readonly prompts: readonly PromptRows[];
+}
+
+/** What a pass did to one of its sequences. */
+export interface LaneResult {
+  readonly slot: number;
+  /** `idle`: it was over before. `failed`: the network gave no finite numbers. */
+  readonly status: "idle" | "denoised" | "failed";
+  /** Position of its block. */
+  readonly start: number;
+  /** Denoising steps and forward passes of the block so far. */
+  readonly step: number;
+  readonly nfe: number;
+  /** Masks left in the block. */
+  readonly masked: number;
+  /** The block after the step; `null` where masked. */
+  readonly tokens: readonly (number | null)[];
+}
+
+/** Passes that were recorded and wait to be submitted. */
+export interface Burst {
+  /** Hands the passes to the device, in order with everything submitted before. */
+  submit(): void;
+  /**
+   * Waits for the passes.
+   *
+   * @returns Per pass, one result for each of its lanes, in their order.
+   * @throws {GpuError} If the device failed.
+   */
+  read(): Promise<LaneResult[][]>;
+}
+
+/** Network, cache and sampler: turns masks into tokens. Sequences move on by themselves. */
+export interface Denoiser extends Disposable {
+  readonly limits: DenoiserLimits;
+  /** Pages that no sequence holds. */
+  readonly freePages: number;
+  /** Pages that a sequence needs from its first pass to its last. */
+  pagesFor(options: SequenceOptions): number;
+  /** Puts a sequence into a free slot: its pages, its first block, its place at the start. */
+  open(slot: number, options: SequenceOptions): void;
+  /** Frees a slot and its pages. */
+  close(slot: number): void;
+  /** Records passes. At most two bursts may be unread at a time. */
+  record(passes: readonly PassPlan[]): Burst;
+}

@@ -1,0 +1,49 @@
+import { type Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
+import { quote } from "../weights/errors.ts";
+import { type Bd3lmConfig, checkBd3lmTensors, readBd3lmConfig } from "./bd3lm_config.ts";
+
+/** What is known of any model without a device. */
+export interface ModelConfig {
+  /** `model_type` of `config.json`: names the family. */
+  readonly modelType: string;
+  /** Numbers to learn, buffers not counted. */
+  readonly parameters: number;
+  /** Token ids, the mask included. */
+  readonly vocabSize: number;
+  /** Tokens the network sees at once. */
+  readonly modelLength: number;
+  /** Tokens per block the model was trained with. */
+  readonly blockSize: number;
+  /** Every block size a request may choose, rising. */
+  readonly blockSizes: readonly number[];
+  readonly maskToken: number;
+  /** null where the model has none; likewise `eosToken`. */
+  readonly bosToken: number | null;
+  readonly eosToken: number | null;
+}
+
+/** Configuration of one of the families, told apart by `modelType`. */
+export type FamilyConfig = Bd3lmConfig;
+
+/**
+ * Reads `config.json` as its family does, and checks that the checkpoint has exactly the tensors
+ * that the configuration calls for.
+ *
+ * @throws {CheckpointError} If the family is unknown, or config or tensors are not what it expects.
+ */
+export function readFamilyConfig(checkpoint: Checkpoint): FamilyConfig {
+  const modelType = checkpoint.config.model_type;
+  switch (modelType) {
+    case "bd3lm": {
+      const config = readBd3lmConfig(checkpoint);
+      checkBd3lmTensors(checkpoint, config);
+      return config;
+    }
+    default:
+      throw new CheckpointError(
+        "config.json",
+        "unsupported_model",
+        `key "model_type" is ${quote(modelType)}, expected "bd3lm"`,
+      );
+  }
+}

@@ -1,0 +1,225 @@
+import {
+  HEAD_WORDS,
+  MAX_POSITIONS,
+  plan,
+  PROPOSAL_WORDS,
+  propose,
+  reveal,
+  ROW_WORDS,
+} from "../../kernels/mod.ts";
+import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
+import { BurstTables } from "./burst_tables.ts";
+import type { Burst, Denoiser, DenoiserLimits, PassPlan } from "./denoiser.ts";
+import { KvCache, pagesFor } from "./kv_cache.ts";
+import type { Network } from "./network.ts";
+import {
+  firstBlock,
+  firstBlockStart,
+  packSequence,
+  SEQUENCE_WORDS,
+  type SequenceOptions,
+  stepsOf,
+} from "./sequence_state.ts";
+
+/** Passes recorded into one submission at most. */
+const MAX_PASSES = 32;
+/** Prompt rows that ride in one pass at most, and rows of small models' passes. */
+const MIN_ROWS = 512;
+/** Logits that exist at a time, bytes; more heads go through the output layer in parts. */
+const LOGITS_BYTES = 64 << 20;
+
+/** Sizes of a {@linkcode GpuDenoiser}, which follow from the model and the number of sequences. */
+export function denoiserLimits(
+  { config }: Pick<Network, "config">,
+  { slots }: { readonly slots: number },
+): DenoiserLimits & { readonly maxPages: number } {
+  const { modelLength, blockSize, blockSizes } = config;
+  const largest = blockSizes.at(-1)!;
+  const maxPages = pagesFor(modelLength + largest);
+  return {
+    slots,
+    maxPages,
+    // Every slot may slide with the trained block size; one at least with the largest.
+    pages: Math.max(slots * pagesFor(modelLength + blockSize), maxPages),
+    rows: Math.max(MIN_ROWS, 2 * largest),
+    passes: MAX_PASSES,
+    promptRows: 4 * Math.max(MIN_ROWS, largest),
+  };
+}
+
+/** Network, cache and sampler on the device. */
+export class GpuDenoiser implements Denoiser {
+  readonly limits: DenoiserLimits;
+  readonly cache: KvCache;
+  readonly #gpu: Gpu;
+  readonly #network: Network;
+  readonly #maxBlock: number;
+  readonly #state: Readonly<
+    Record<"sequences" | "tokens" | "rows" | "heads" | "counts" | "sigma" | "proposals", Tensor>
+  >;
+  readonly #tables: readonly BurstTables[];
+  /** Sequences by slot. */
+  readonly #open = new Map<number, SequenceOptions>();
+  #recorded = 0;
+
+  private constructor(
+    gpu: Gpu,
+    network: Network,
+    parts: {
+      limits: ReturnType<typeof denoiserLimits>;
+      readbacks: readonly Readback[];
+    },
+  ) {
+    const { limits, readbacks } = parts;
+    const { slots } = limits;
+    this.#gpu = gpu;
+    this.#network = network;
+    this.limits = limits;
+    this.#maxBlock = network.config.blockSizes.at(-1)!;
+    this.cache = new KvCache(gpu, network.cacheShape, limits);
+    const words = (name: string, count: number) => gpu.tensor(name, [count], { dtype: "u32" });
+    this.#state = {
+      sequences: words("sequences", slots * SEQUENCE_WORDS),
+      tokens: words("tokens", slots * 2 * this.#maxBlock),
+      rows: words("rows", limits.rows * ROW_WORDS),
+      heads: words("heads", limits.rows * HEAD_WORDS),
+      counts: words("counts", 2),
+      sigma: gpu.tensor("sigma", [2 * slots + 1]),
+      proposals: words("proposals", limits.rows * PROPOSAL_WORDS),
+    };
+    this.#tables = readbacks.map((readback) =>
+      new BurstTables(gpu, { limits, readback, maskToken: network.config.maskToken })
+    );
+  }
+
+  /** Allocates cache and state for `slots` sequences. */
+  static async open(
+    gpu: Gpu,
+    network: Network,
+    { slots }: { readonly slots: number },
+  ): Promise<GpuDenoiser> {
+    const limits = denoiserLimits(network, { slots });
+    const bytes = BurstTables.journalBytes(limits);
+    const readbacks = [await Readback.open(gpu, bytes), await Readback.open(gpu, bytes)];
+    return new GpuDenoiser(gpu, network, { limits, readbacks });
+  }
+
+  get freePages(): number {
+    return this.cache.freePages;
+  }
+
+  pagesFor(options: SequenceOptions): number {
+    const { prompt, maxTokens, blockSize } = options;
+    const blocks = Math.ceil((prompt.length + maxTokens) / blockSize);
+    // Positions go round the pages once the window slides: a block and all that it sees, and the
+    // block before it, which is committed in the same pass.
+    return pagesFor(Math.min(blocks * blockSize, this.#network.config.modelLength + blockSize));
+  }
+
+  open(slot: number, options: SequenceOptions): void {
+    const { config } = this.#network;
+    const reach = options.prompt.length + options.maxTokens + options.blockSize;
+    if (reach > MAX_POSITIONS) {
+      throw new RangeError(
+        `Cannot open a sequence: it may reach position ${reach}, expected ${MAX_POSITIONS} at most`,
+      );
+    }
+    this.cache.reserve(slot, this.pagesFor(options));
+    this.#open.set(slot, options);
+    const { sequences, tokens } = this.#state;
+    const sequence = packSequence(options, config.modelLength);
+    this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
+    const place = slot * 2 * this.#maxBlock + firstBlockStart(options) % (2 * options.blockSize);
+    this.#gpu.write(tokens, firstBlock(options, config.maskToken), place * 4);
+  }
+
+  close(slot: number): void {
+    this.cache.release(slot);
+    this.#open.delete(slot);
+  }
+
+  record(passes: readonly PassPlan[]): Burst {
+    const tables = this.#tables[this.#recorded++ % this.#tables.length]!;
+    const pass = this.#gpu.pass();
+    const segments = tables.fill(passes, {
+      blockSizeOf: (slot) => this.#openIn(slot).blockSize,
+      window: this.#network.config.modelLength,
+    });
+    segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
+    return {
+      submit: () => {
+        tables.upload();
+        pass.submit([tables.journalCopy]);
+      },
+      read: () => tables.read(),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.cache[Symbol.dispose]();
+    for (const each of [...Object.values(this.#state), ...this.#tables]) each[Symbol.dispose]();
+  }
+
+  /** One pass from the plan to the tokens; nothing in it waits for the host. */
+  #recordPass(
+    pass: Pass,
+    { burst, journal }: BurstTables,
+    { segment, lanes, prompts }: PassPlan & { readonly segment: number },
+  ): void {
+    const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
+    const options = lanes.map((slot) => this.#openIn(slot));
+    // The device knows how many rows live; the host only how many there can be.
+    const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
+    const bound = options.reduce((sum, each) => sum + 2 * each.blockSize, promptRows);
+    const headBound = options.reduce((sum, each) => sum + maxHeads(each), 0);
+    const common = { burst, sequences, tokens, segment, lanes: lanes.length };
+    const maxBlock = this.#maxBlock;
+    const { maskToken } = this.#network.config;
+    plan(pass, { ...common, rows, heads, counts, sigma, maxBlock, maskToken });
+    const conditions = 2 * lanes.length + 1;
+    const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
+    using hidden = this.#network.forward(pass, inputs);
+    if (headBound > 0) {
+      using normalized = this.#network.normalize(pass, hidden, {
+        ...inputs,
+        heads,
+        bound,
+        headBound,
+      });
+      this.#propose(pass, { normalized, headBound });
+    }
+    reveal(pass, { ...common, heads, proposals, counts, journal, maxBlock });
+  }
+
+  #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
+    const { heads, counts, proposals } = this.#state;
+    const { vocabSize: vocabulary, maskToken } = this.#network.config;
+    const rows = Math.max(1, Math.floor(LOGITS_BYTES / 4 / vocabulary));
+    for (let firstHead = 0; firstHead < headBound; firstHead += rows) {
+      const part = { counts, skip: firstHead, rows: Math.min(rows, headBound - firstHead) };
+      using logits = this.#network.logits(pass, normalized, part);
+      propose(pass, { logits, heads, counts, proposals, firstHead, vocabulary, maskToken });
+    }
+  }
+
+  #openIn(slot: number): SequenceOptions {
+    const options = this.#open.get(slot);
+    if (!options) throw new RangeError(`Cannot record a pass: slot ${slot} is free, expected open`);
+    return options;
+  }
+}
+
+/** Heads of a sequence in one pass at most: what the schedule wants, or all where it may be any. */
+function maxHeads(options: SequenceOptions): number {
+  switch (options.strategy.strategy) {
+    case "first_hitting":
+      return 1;
+    case "sequential":
+      return Math.ceil(options.blockSize / stepsOf(options));
+    case "ancestral":
+    case "low_confidence_static":
+    case "low_confidence_dynamic":
+    case "entropy_bounded":
+      return options.blockSize;
+  }
+}

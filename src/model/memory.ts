@@ -1,0 +1,54 @@
+import { paddedHeadSize } from "../../kernels/mod.ts";
+import { GpuError } from "../gpu/mod.ts";
+import { align, weightBytes, type WeightFormat } from "../weights/formats.ts";
+import type { FamilyConfig } from "./family.ts";
+import { denoiserLimits } from "./gpu_denoiser.ts";
+import { PAGE_TOKENS } from "./kv_cache.ts";
+
+/** Logits of one part of the heads, see `GpuDenoiser`. */
+const LOGITS_BYTES = 64 << 20;
+
+/** Device memory that a model takes, bytes. */
+export interface MemoryEstimate {
+  readonly weights: number;
+  readonly cache: number;
+  readonly scratch: number;
+  readonly total: number;
+}
+
+/** Estimates device memory before anything is loaded. */
+export function estimateMemory(
+  config: FamilyConfig,
+  { format, slots }: { readonly format: WeightFormat; readonly slots: number },
+): MemoryEstimate {
+  const { hiddenSize, layers, heads, headSize, vocabSize } = config;
+  const width = align(hiddenSize);
+  const attended = heads * paddedHeadSize(headSize);
+  const inner = align(4 * hiddenSize);
+  const matrices = layers * width * (4 * attended + 2 * inner) + 2 * align(vocabSize) * width;
+  const weights = matrices * weightBytes(format) + config.layers * 16 * width * 4;
+  const limits = denoiserLimits({ config }, { slots });
+  const cache = 2 * layers * limits.pages * PAGE_TOKENS * attended * 4;
+  const logits = Math.min(LOGITS_BYTES, limits.rows * align(vocabSize) * 4);
+  const scratch = limits.rows * 4 * (2 * width + 4 * attended + inner) + logits;
+  return { weights, cache, scratch, total: weights + cache + scratch };
+}
+
+/**
+ * Checks an estimate against what the device has.
+ *
+ * @param available Bytes; `null` where unknown.
+ * @throws {GpuError} If it does not fit.
+ */
+export function checkMemory(estimate: MemoryEstimate, available: number | null): void {
+  if (available === null || estimate.total <= available) return;
+  throw new GpuError(
+    `Cannot load the model: it takes about ${mebibytes(estimate.total)} of device memory ` +
+      `(weights ${mebibytes(estimate.weights)}, cache ${mebibytes(estimate.cache)}, ` +
+      `scratch ${mebibytes(estimate.scratch)}), expected at most ${mebibytes(available)}`,
+  );
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,161 @@
+import { CheckpointDirectory, readFully } from "./directory.ts";
+import { CheckpointError, quote } from "./errors.ts";
+import { elementCount, type TensorEntry } from "./safetensors.ts";
+import { locateWeights, readWeights, type Weights } from "./shards.ts";
+import { parseStrictJson } from "./strict_json.ts";
+import { FLOAT_BYTES, isFloatType, widen } from "./widen.ts";
+
+export { CheckpointError } from "./errors.ts";
+export type { CheckpointCode } from "./errors.ts";
+export type { TensorEntry } from "./safetensors.ts";
+
+const CONFIG_FILE = "config.json";
+
+/** What a JSON file may have at most. */
+export interface JsonLimits {
+  readonly maxBytes: number;
+  /** Keys and values together. */
+  readonly maxValues: number;
+}
+
+const SMALL: JsonLimits = { maxBytes: 4 * 1024 * 1024, maxValues: 1 << 18 };
+
+/** Halves read from the file at a time: bounds what conversion takes beside its result. */
+const CHUNK_HALVES = 1 << 21;
+
+/**
+ * A directory with `config.json` and safetensors files. Opening reads every header and no data;
+ * rows are read from the files as they are asked for.
+ */
+export class Checkpoint implements Disposable {
+  /** `config.json` as it stands: a JSON object, otherwise unchecked. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Bytes of all tensor files, headers included. */
+  readonly sizeBytes: number;
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** The file that says which tensors there are: the one file, or the index. */
+  readonly weightsFile: string;
+  /** Whether all matrices are half precision, so that f16 storage loses nothing of note. */
+  readonly isHalf: boolean;
+  readonly #directory: CheckpointDirectory;
+  /** The file read last, kept open for the next rows. */
+  #open: { name: string; file: Deno.FsFile } | null = null;
+
+  private constructor(
+    directory: CheckpointDirectory,
+    config: Record<string, unknown>,
+    weights: Weights,
+  ) {
+    this.#directory = directory;
+    this.config = config;
+    this.tensors = weights.tensors;
+    this.weightsFile = weights.file;
+    this.sizeBytes = weights.sizeBytes;
+    const matrices = [...weights.tensors.values()].filter(({ shape }) => shape.length > 1);
+    this.isHalf = matrices.length > 0 &&
+      matrices.every(({ dtype }) => dtype === "F16" || dtype === "BF16");
+  }
+
+  /**
+   * Opens the checkpoint in `path`.
+   *
+   * @throws {CheckpointError} If the directory, its config or a tensor file is unusable, whatever
+   * is in it.
+   */
+  static open(path: string): Checkpoint {
+    const directory = new CheckpointDirectory(path);
+    const weightsFile = locateWeights(directory);
+    const config = readObject(directory, CONFIG_FILE, SMALL);
+    return new Checkpoint(directory, config, readWeights(directory, weightsFile));
+  }
+
+  /**
+   * Reads rows of a tensor along its first axis as f32, exactly. A scalar is one row.
+   *
+   * @returns `count` times the elements of one row, in the order of the file.
+   * @throws {RangeError} If the tensor has no such rows.
+   * @throws {CheckpointError} If there is no such tensor, it does not hold F32, F16 or BF16, or the
+   * file cannot be read.
+   */
+  readRows(name: string, first: number, count: number): Float32Array<ArrayBuffer> {
+    const entry = this.tensors.get(name);
+    if (entry === undefined) {
+      const problem = `tensor ${quote(name)} is absent`;
+      throw new CheckpointError(this.weightsFile, "missing_tensor", problem);
+    }
+    const [rows = 1, ...row] = entry.shape;
+    if (!Number.isInteger(first) || !Number.isInteger(count) || first < 0 || count < 0) {
+      throw new RangeError(`Cannot read rows: first is ${first} and count ${count}, expected 0 up`);
+    }
+    if (first + count > rows) {
+      throw new RangeError(
+        `Cannot read rows: row ${first + count} is asked for, expected at most ${rows}`,
+      );
+    }
+    const width = elementCount(row);
+    return this.#readElements(entry, { first: first * width, count: count * width });
+  }
+
+  /**
+   * Reads one of the small JSON files beside the weights.
+   *
+   * @param limits 4 MiB and a quarter million keys and values unless told.
+   * @returns null where there is no such file.
+   * @throws {CheckpointError} If it is not a JSON object within the limits.
+   */
+  json(fileName: string, limits: JsonLimits = SMALL): Record<string, unknown> | null {
+    return this.#directory.has(fileName) ? readObject(this.#directory, fileName, limits) : null;
+  }
+
+  /** Closes the file that is open. */
+  [Symbol.dispose](): void {
+    this.#open?.file.close();
+    this.#open = null;
+  }
+
+  #readElements(
+    { name, dtype, file, offset }: TensorEntry,
+    { first, count }: { first: number; count: number },
+  ): Float32Array<ArrayBuffer> {
+    if (!isFloatType(dtype)) {
+      const problem = `tensor ${quote(name)} has dtype ${dtype}, expected F32, F16 or BF16`;
+      throw new CheckpointError(file, "wrong_dtype", problem);
+    }
+    const result = new Float32Array(count);
+    const handle = this.#handle(file);
+    const begin = offset + first * FLOAT_BYTES[dtype];
+    if (dtype === "F32") {
+      // Little-endian in the file, and on every machine that Deno runs on.
+      readFully(file, handle, { offset: begin, into: new Uint8Array(result.buffer) });
+      return result;
+    }
+    const halves = new Uint16Array(Math.min(count, CHUNK_HALVES));
+    for (let done = 0; done < count; done += halves.length) {
+      const chunk = halves.subarray(0, count - done);
+      const into = new Uint8Array(halves.buffer, 0, chunk.byteLength);
+      readFully(file, handle, { offset: begin + done * FLOAT_BYTES[dtype], into });
+      widen(dtype, chunk, result.subarray(done, done + chunk.length));
+    }
+    return result;
+  }
+
+  #handle(name: string): Deno.FsFile {
+    if (this.#open?.name !== name) {
+      this[Symbol.dispose]();
+      this.#open = { name, file: this.#directory.open(name).file };
+    }
+    return this.#open!.file; // Opened by the lines above.
+  }
+}
+
+function readObject(
+  directory: CheckpointDirectory,
+  name: string,
+  limits: JsonLimits,
+): Record<string, unknown> {
+  const value = parseStrictJson(name, directory.read(name, limits), limits);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new CheckpointError(name, "invalid_json", "it is not a JSON object");
+  }
+  return value as Record<string, unknown>; // Checked above; JSON objects have string keys.
+}

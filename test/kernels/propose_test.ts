@@ -1,0 +1,147 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  HEAD_WORDS,
+  type HeadProposal,
+  propose,
+  PROPOSAL_WORDS,
+  readProposal,
+  writeHead,
+} from "../../kernels/mod.ts";
+import type { Gpu } from "../../src/gpu/mod.ts";
+import * as reference from "../reference/reveal.ts";
+import { assertClose, gpuTest, noise, upload, uploadWords } from "../support/gpu.ts";
+
+interface Draw {
+  readonly temperature: number;
+  readonly topP: number;
+  readonly topK: number;
+  readonly uniform: number;
+}
+
+/** Runs one head a draw, all on rows of `logits`: [draws, vocabulary padded to 8]. */
+async function proposeAll(
+  gpu: Gpu,
+  logits: ArrayLike<number>,
+  options: { vocabulary: number; mask: number; draws: readonly Draw[]; firstHead?: number },
+): Promise<HeadProposal[]> {
+  const { vocabulary, mask, draws, firstHead = 0 } = options;
+  const padded = Math.ceil(vocabulary / 8) * 8;
+  const rows = new Float32Array(draws.length * padded).fill(1e30);
+  draws.forEach((_, i) =>
+    rows.set(Array.from(logits).slice(i * vocabulary, (i + 1) * vocabulary), i * padded)
+  );
+  const total = firstHead + draws.length;
+  const words = new Uint32Array(total * HEAD_WORDS);
+  draws.forEach((draw, i) =>
+    writeHead(words, (firstHead + i) * HEAD_WORDS, { row: i, offset: i, ...draw })
+  );
+  using logitsTensor = upload(gpu, [draws.length, padded], rows);
+  using heads = uploadWords(gpu, words);
+  using counts = uploadWords(gpu, [0, total]);
+  using proposals = uploadWords(gpu, new Uint32Array(total * PROPOSAL_WORDS));
+  const pass = gpu.pass();
+  const operands = { heads, counts, proposals, firstHead, vocabulary, maskToken: mask };
+  propose(pass, { logits: logitsTensor, ...operands });
+  pass.submit();
+  const data = await gpu.read(proposals);
+  return draws.map((_, i) => readProposal(data, firstHead + i));
+}
+
+function expected(logits: ArrayLike<number>, mask: number, draw: Draw): reference.Proposed {
+  return reference.propose(logits, { ...draw, mask, u: draw.uniform });
+}
+
+// The smallest vocabulary, ragged tails, one element more than the lanes, and real sizes.
+for (const vocabulary of [2, 3, 61, 129, 257, 513, 4096, 50258]) {
+  gpuTest(`propose() matches the reference for a vocabulary of ${vocabulary}`, async (gpu) => {
+    const mask = vocabulary - 1;
+    const draws: Draw[] = [
+      { temperature: 1, topP: 1, topK: 0, uniform: 0 },
+      { temperature: 1, topP: 1, topK: 0, uniform: 0.4375 },
+      { temperature: 0.7, topP: 0.8, topK: 0, uniform: 0.3125 },
+      { temperature: 1.5, topP: 0.95, topK: 7, uniform: 0.6875 },
+      { temperature: 1, topP: 1, topK: 3, uniform: 0.8125 },
+      { temperature: 1, topP: 0.05, topK: 0, uniform: 0.999 },
+      { temperature: 0, topP: 0.5, topK: 2, uniform: 0.5 },
+    ];
+    const logits = noise(draws.length * vocabulary, vocabulary).map((value) => value * 6);
+    const proposals = await proposeAll(gpu, logits, { vocabulary, mask, draws });
+    draws.forEach((draw, i) => {
+      const row = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
+      const { token, confidence, entropy } = expected(row, mask, draw);
+      const label = JSON.stringify(draw);
+      assertEquals(proposals[i]!.token, token, label);
+      assert(proposals[i]!.isFinite);
+      // Sums over 50,000 terms in f32.
+      assertClose([proposals[i]!.confidence], [confidence], { tolerance: 1e-4 }, label);
+      assertClose([proposals[i]!.entropy], [entropy], { tolerance: 1e-4 }, label);
+    });
+  });
+}
+
+gpuTest("propose() follows the reference along the whole distribution", async (gpu) => {
+  const vocabulary = 300;
+  const row = noise(vocabulary, 5).map((value) => value * 3);
+  const draws = Array.from({ length: 256 }, (_, i) => ({
+    temperature: 1,
+    topP: i % 2 === 0 ? 1 : 0.9,
+    topK: i % 3 === 0 ? 40 : 0,
+    uniform: (i + 0.5) / 256,
+  }));
+  const logits = Float32Array.from(draws.flatMap(() => [...row]));
+  const proposals = await proposeAll(gpu, logits, { vocabulary, mask: 17, draws });
+  draws.forEach((draw, i) => {
+    const { token } = expected(row, 17, draw);
+    assertEquals(proposals[i]!.token, token, JSON.stringify(draw));
+  });
+});
+
+gpuTest("propose() keeps equals in the order of their ids", async (gpu) => {
+  // Four equal tokens: a nucleus of 0.6 has room for two of them, whose inclusive sum is 0.5.
+  const draws = [0, 0.49, 0.51, 0.99].map((uniform) => ({
+    temperature: 1,
+    topP: 0.6,
+    topK: 0,
+    uniform,
+  }));
+  const logits = draws.flatMap(() => [1, 1, 1, 1, 0]);
+  const proposals = await proposeAll(gpu, logits, { vocabulary: 5, mask: 4, draws });
+  assertEquals(proposals.map(({ token }) => token), [0, 0, 1, 1]);
+  assertEquals(proposals.map(({ confidence }) => confidence), [0.5, 0.5, 0.5, 0.5]);
+});
+
+gpuTest("propose() keeps ties at the edge of top-k", async (gpu) => {
+  const draws = [0, 0.3, 0.7, 0.99].map((uniform) => ({
+    temperature: 1,
+    topP: 1,
+    topK: 2,
+    uniform,
+  }));
+  const logits = draws.flatMap(() => [0, 2, 2, -1, 2, 9]);
+  const proposals = await proposeAll(gpu, logits, { vocabulary: 6, mask: 5, draws });
+  assertEquals(proposals.map(({ token }) => token), [1, 1, 4, 4]);
+});
+
+gpuTest("propose() takes the lowest id of equals at temperature 0", async (gpu) => {
+  const draws = [{ temperature: 0, topP: 1, topK: 0, uniform: 0.9 }];
+  const logits = [-3, 5, 5, 7, 5, 5];
+  const [proposal] = await proposeAll(gpu, logits, { vocabulary: 6, mask: 3, draws });
+  assertEquals(proposal!.token, 1);
+});
+
+gpuTest("propose() writes from the first head on", async (gpu) => {
+  const draws = [{ temperature: 0, topP: 1, topK: 0, uniform: 0 }];
+  const logits = [0, 1, 0];
+  const options = { vocabulary: 3, mask: 2, draws, firstHead: 5 };
+  const [proposal] = await proposeAll(gpu, logits, options);
+  assertEquals(proposal!.token, 1);
+});
+
+for (const bad of [NaN, Infinity, -Infinity]) {
+  gpuTest(`propose() reports ${bad} among the logits`, async (gpu) => {
+    const draws = [1, 0].map((temperature) => ({ temperature, topP: 0.9, topK: 0, uniform: 0.5 }));
+    const logits = draws.flatMap(() => [0.5, 1, bad, 2, 0]);
+    const proposals = await proposeAll(gpu, logits, { vocabulary: 5, mask: 4, draws });
+    assertEquals(proposals.map(({ isFinite }) => isFinite), [false, false]);
+  });
+}

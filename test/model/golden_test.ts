@@ -1,0 +1,54 @@
+import { assert, assertEquals } from "@std/assert";
+import { resolve } from "@std/path";
+import type { WeightFormat } from "../../src/weights/formats.ts";
+import { readJson } from "../support/fixtures.ts";
+import { ForwardHarness, loadNetwork } from "../support/forward.ts";
+import { assertClose, gpuTest } from "../support/gpu.ts";
+
+const DIRECTORY = resolve(import.meta.dirname!, "../../models/tinystories-bd3lm");
+
+interface Golden {
+  readonly cases: readonly {
+    readonly block_size: number;
+    readonly input_ids: readonly number[];
+    readonly positions: readonly {
+      readonly position: number;
+      readonly top5_ids: readonly number[];
+      readonly top5_logprobs: readonly number[];
+      readonly logit_mean: number;
+      readonly logit_std: number;
+    }[];
+  }[];
+}
+
+function logSoftmax(logits: Float32Array, mask: number): Float64Array {
+  const values = Float64Array.from(logits, (value, id) => id === mask ? -Infinity : value);
+  const highest = Math.max(...values);
+  const sum = values.reduce((total, value) => total + Math.exp(value - highest), 0);
+  return values.map((value) => value - highest - Math.log(sum));
+}
+
+for (const format of ["f16", "f32"] as const satisfies readonly WeightFormat[]) {
+  gpuTest(`the shipped model gives its golden log-probabilities with ${format}`, async (gpu) => {
+    using network = loadNetwork(gpu, DIRECTORY, { format });
+    const { vocabSize, maskToken, modelLength: window } = network.config;
+    using harness = new ForwardHarness(gpu, network, { positions: window });
+    const golden = readJson(`${DIRECTORY}/golden.json`) as Golden; // The file that ships.
+    assertEquals(golden.cases.length, 4);
+    for (const { block_size: blockSize, input_ids: tokens, positions } of golden.cases) {
+      const logits = await harness.logits([{ tokens, position: 0, blockSize, window }]);
+      for (const { position, top5_ids, top5_logprobs, ...moments } of positions) {
+        const row = logits.subarray(position * vocabSize, (position + 1) * vocabSize);
+        const logProbabilities = logSoftmax(row, maskToken);
+        const found = top5_ids.map((id) => logProbabilities[id]!);
+        // The file's own tolerance.
+        assert(found.every((value, i) => Math.abs(value - top5_logprobs[i]!) < 1e-3), `${found}`);
+        const mean = row.reduce((sum, value) => sum + value, 0) / vocabSize;
+        const squares = row.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+        // The sample's deviation, as torch computes it; recorded with five decimals.
+        const expected = [moments.logit_mean, moments.logit_std];
+        assertClose([mean, Math.sqrt(squares / (vocabSize - 1))], expected, { tolerance: 1e-4 });
+      }
+    }
+  });
+}

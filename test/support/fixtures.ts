@@ -1,0 +1,167 @@
+/** Reads the recordings of `test/fixtures`; `test/fixtures/README.md` says what is in each file. */
+import { fromFileUrl, join, resolve } from "@std/path";
+
+/** One tensor of a recording; half-precision floats are widened to f32. */
+export interface FixtureTensor {
+  readonly dtype: "F32" | "F16" | "BF16" | "I32" | "U8";
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint8Array;
+}
+
+/** The tensors of one safetensors file by name. */
+export type Fixture = Map<string, FixtureTensor>;
+
+interface HeaderEntry {
+  readonly dtype: FixtureTensor["dtype"];
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [number, number];
+}
+
+const DEFAULT_DIRECTORY = fromFileUrl(new URL("../fixtures", import.meta.url));
+
+/** The directory of the recordings: `BD_FIXTURES`, or `test/fixtures` where that is unset. */
+function fixtureDirectory(): string {
+  return resolve(Deno.env.get("BD_FIXTURES") || DEFAULT_DIRECTORY);
+}
+
+/**
+ * Absolute paths of the folders that hold a recorded bd3lm model, by name.
+ *
+ * @throws {RangeError} If there is none: tests over an empty list would pass without testing.
+ */
+export function fixtureFolders(): string[] {
+  const directory = fixtureDirectory();
+  const folders = [...Deno.readDirSync(directory)]
+    .filter((entry) => !entry.isFile)
+    .map((entry) => join(directory, entry.name))
+    .filter((folder) => isBd3lm(join(folder, "config.json")))
+    .sort();
+  if (folders.length === 0) {
+    throw new RangeError(
+      `Cannot find fixtures: "${directory}" holds no bd3lm model, expected folders of one each`,
+    );
+  }
+  return folders;
+}
+
+function isBd3lm(configPath: string): boolean {
+  if (!hasFile(configPath)) return false;
+  return (readJson(configPath) as { model_type?: string }).model_type === "bd3lm";
+}
+
+/**
+ * Absolute path of the model-independent recordings, `bd3lm-common`. Those of the repository serve
+ * where `BD_FIXTURES` brings none of its own.
+ */
+export function commonFolder(): string {
+  const own = join(fixtureDirectory(), "bd3lm-common");
+  return hasFile(own) ? own : join(DEFAULT_DIRECTORY, "bd3lm-common");
+}
+
+/** Whether a file or directory exists at `path`. */
+export function hasFile(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** The parsed content of a JSON file. */
+export function readJson(path: string): unknown {
+  return JSON.parse(Deno.readTextFileSync(path));
+}
+
+/**
+ * All tensors of a safetensors file. Lenient: it trusts the header.
+ *
+ * @throws {TypeError} If a tensor has a dtype the recordings do not use.
+ */
+export function readFixture(path: string): Fixture {
+  const bytes = Deno.readFileSync(path);
+  const headerSize = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const dataStart = 8 + headerSize;
+  const header: Record<string, unknown> = JSON.parse(
+    new TextDecoder().decode(bytes.subarray(8, dataStart)),
+  );
+  delete header["__metadata__"];
+  // The format gives every other entry these fields.
+  const entries = Object.entries(header as Record<string, HeaderEntry>);
+  return new Map(entries.map(([name, { dtype, shape, data_offsets: [start, end] }]) => {
+    const data = decode(bytes.slice(dataStart + start, dataStart + end), dtype);
+    return [name, { dtype, shape, data }];
+  }));
+}
+
+function decode(bytes: Uint8Array<ArrayBuffer>, dtype: FixtureTensor["dtype"]) {
+  switch (dtype) {
+    case "F32":
+      return new Float32Array(bytes.buffer);
+    case "I32":
+      return new Int32Array(bytes.buffer);
+    case "U8":
+      return bytes;
+    case "F16":
+      return Float32Array.from(new Uint16Array(bytes.buffer), widenHalf);
+    case "BF16":
+      // bfloat16 is the upper half of an f32.
+      return new Float32Array(
+        Uint32Array.from(new Uint16Array(bytes.buffer), (bits) => bits << 16).buffer,
+      );
+    default:
+      throw new TypeError(
+        `Cannot read fixture: dtype is ${dtype}, expected F32, F16, BF16, I32, U8`,
+      );
+  }
+}
+
+/** The number an IEEE half stands for: sign, 5 bits of exponent (bias 15), 10 of fraction. */
+function widenHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/**
+ * The tensor `name` of `fixture`.
+ *
+ * @throws {RangeError} If the file holds no such tensor.
+ */
+export function tensorOf(fixture: Fixture, name: string): FixtureTensor {
+  const tensor = fixture.get(name);
+  if (tensor) return tensor;
+  throw new RangeError(
+    `Cannot find tensor "${name}": the fixture holds ${[...fixture.keys()].join(", ")}`,
+  );
+}
+
+/**
+ * The values of a floating point tensor, widened to f32.
+ *
+ * @throws {RangeError} If the file holds no such tensor.
+ * @throws {TypeError} If it holds integers.
+ */
+export function floatsOf(fixture: Fixture, name: string): Float32Array {
+  const { data, dtype } = tensorOf(fixture, name);
+  if (data instanceof Float32Array) return data;
+  throw new TypeError(`Cannot read floats: "${name}" is ${dtype}, expected F32, F16 or BF16`);
+}
+
+/**
+ * The values of an integer tensor: I32, or U8 flags.
+ *
+ * @throws {RangeError} If the file holds no such tensor.
+ * @throws {TypeError} If it holds floats.
+ */
+export function integersOf(fixture: Fixture, name: string): number[] {
+  const { data, dtype } = tensorOf(fixture, name);
+  if (!(data instanceof Float32Array)) return [...data];
+  throw new TypeError(`Cannot read integers: "${name}" is ${dtype}, expected I32 or U8`);
+}
