@@ -1,0 +1,181 @@
+import type { Burst, Denoiser, LaneResult, PassPlan } from "../model/denoiser.ts";
+import { SequenceError, type SequenceEvent, type SequenceRequest } from "./request.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Sequence } from "./sequence.ts";
+
+/** How long a burst should take: a cancel, or a newcomer, waits for two at most. */
+const BURST_MS = 45;
+/** Share of the newest burst in the estimate of how long a pass takes. */
+const SMOOTHING = 0.3;
+
+/** What the engine tells about its sequences. */
+export interface EngineListener {
+  /** The next event of a sequence. */
+  onEvent(id: number, event: SequenceEvent): void;
+  /** A sequence ended without an `end` event. */
+  onError(id: number, error: SequenceError): void;
+}
+
+/** A burst under way with the sequences that take part in it. */
+interface Flight {
+  readonly burst: Burst;
+  readonly plans: readonly PassPlan[];
+  /** Sequences by slot, as they were when the burst was planned. */
+  readonly sequences: ReadonlyMap<number, Sequence>;
+}
+
+/** The loop: admit, plan a burst, submit it, read the one before. */
+export class EngineLoop {
+  readonly #denoiser: Denoiser;
+  readonly #scheduler: Scheduler;
+  readonly #listener: EngineListener;
+  readonly #now: () => number;
+  readonly #nextTurn: () => Promise<void>;
+  #wake = Promise.withResolvers<void>();
+  #isClosed = false;
+  /** Milliseconds of one pass; 0 until measured. */
+  #passMs = 0;
+
+  /**
+   * @param options `now`: a clock in milliseconds. `nextTurn`: lets the messages that came in run.
+   */
+  constructor(
+    denoiser: Denoiser,
+    options: {
+      readonly listener: EngineListener;
+      readonly now: () => number;
+      readonly nextTurn: () => Promise<void>;
+    },
+  ) {
+    this.#denoiser = denoiser;
+    this.#scheduler = new Scheduler(denoiser);
+    this.#listener = options.listener;
+    this.#now = options.now;
+    this.#nextTurn = options.nextTurn;
+  }
+
+  /** Sequences in slots, and those in line. */
+  get load(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#scheduler.running.length, waiting: this.#scheduler.waiting };
+  }
+
+  /** Lines a sequence up. */
+  submit(id: number, request: SequenceRequest): void {
+    this.#scheduler.enqueue({ id, request, since: this.#now() });
+    this.#wake.resolve();
+  }
+
+  /** Ends a sequence; its slot is free before the next burst is planned. */
+  cancel(id: number): void {
+    const sequence = this.#scheduler.find(id);
+    if (sequence) {
+      this.#emit(sequence, sequence.cancel());
+    } else if (this.#scheduler.dequeue(id)) {
+      const queueMs = 0;
+      this.#listener.onEvent(id, { type: "end", reason: "cancelled", passes: 0, queueMs });
+    }
+  }
+
+  /** Ends {@linkcode EngineLoop.run} after the burst under way. */
+  close(): void {
+    this.#isClosed = true;
+    this.#wake.resolve();
+  }
+
+  /**
+   * Runs until closed.
+   *
+   * @throws {GpuError} If the device fails; sequences are told before.
+   */
+  async run(): Promise<void> {
+    try {
+      while (!this.#isClosed) {
+        const flight = this.#takeOff();
+        if (flight) {
+          flight.burst.submit();
+          await this.#keepFlying(flight);
+        } else {
+          await this.#wake.promise;
+          this.#wake = Promise.withResolvers();
+        }
+      }
+    } catch (cause) {
+      this.#failAll(new SequenceError("device_lost", "The device failed", { cause }));
+      throw cause;
+    }
+  }
+
+  /** Reads a burst and hands it out while the next one runs, until there is none. */
+  async #keepFlying(first: Flight): Promise<void> {
+    let flight: Flight | null = first;
+    while (flight) {
+      const startedAt = this.#now();
+      // Recorded while the device works, submitted the moment it is done.
+      const next = this.#isClosed ? null : this.#takeOff();
+      const results = await flight.burst.read();
+      next?.burst.submit();
+      this.#measure((this.#now() - startedAt) / flight.plans.length);
+      this.#land(flight, results);
+      await this.#nextTurn();
+      flight = next;
+    }
+  }
+
+  /** Admits who can be, and records the next burst. */
+  #takeOff(): Flight | null {
+    this.#admit();
+    const running = this.#scheduler.running;
+    const plans = this.#scheduler.plan(this.#burstLength(running));
+    if (plans.length === 0) return null;
+    const sequences = new Map(running.map((each) => [each.slot, each]));
+    return { burst: this.#denoiser.record(plans), plans, sequences };
+  }
+
+  #admit(): void {
+    while (this.#scheduler.admit(this.#now())) {
+      // Everybody who fits.
+    }
+  }
+
+  #burstLength(running: readonly Sequence[]): number {
+    // A trace shows every step when it happens.
+    if (running.some(({ request }) => request.trace)) return 1;
+    if (this.#passMs === 0) return 4;
+    return Math.max(1, Math.round(BURST_MS / this.#passMs));
+  }
+
+  #measure(passMs: number): void {
+    this.#passMs = this.#passMs === 0
+      ? passMs
+      : (1 - SMOOTHING) * this.#passMs + SMOOTHING * passMs;
+  }
+
+  #land({ sequences }: Flight, results: readonly (readonly LaneResult[])[]): void {
+    const now = this.#now();
+    for (const result of results.flat()) {
+      const sequence = sequences.get(result.slot)!; // Every lane is one of them.
+      if (result.status === "failed" && !sequence.hasEnded) {
+        this.#fail(sequence, new SequenceError("internal_error", "A pass gave no finite numbers"));
+      } else {
+        this.#emit(sequence, sequence.apply(result, now));
+      }
+    }
+  }
+
+  #emit(sequence: Sequence, events: readonly SequenceEvent[]): void {
+    // The slot is free before anybody hears of the end.
+    if (sequence.hasEnded) this.#scheduler.release(sequence);
+    for (const event of events) this.#listener.onEvent(sequence.id, event);
+  }
+
+  #fail(sequence: Sequence, error: SequenceError): void {
+    sequence.cancel();
+    this.#scheduler.release(sequence);
+    this.#listener.onError(sequence.id, error);
+  }
+
+  #failAll(error: SequenceError): void {
+    for (const sequence of this.#scheduler.running) this.#fail(sequence, error);
+    for (const { id } of this.#scheduler.drain()) this.#listener.onError(id, error);
+  }
+}

@@ -1,0 +1,34 @@
+import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
+
+/** From the main isolate to the engine's Worker. */
+export type ToEngine =
+  | { readonly type: "submit"; readonly id: number; readonly request: SequenceRequest }
+  | { readonly type: "cancel"; readonly id: number };
+
+/** From the engine's Worker to the main isolate. */
+export type FromEngine =
+  | { readonly type: "progress"; readonly done: number; readonly total: number }
+  | { readonly type: "ready"; readonly model: ModelInfo }
+  | { readonly type: "event"; readonly id: number; readonly event: SequenceEvent }
+  | {
+    readonly type: "error";
+    readonly id: number;
+    readonly code: SequenceError["code"];
+    readonly message: string;
+  }
+  | { readonly type: "failed"; readonly failure: StartFailure };
+
+/** Why there is no engine, or no longer one. */
+export interface StartFailure {
+  readonly kind: "checkpoint" | "gpu" | "internal";
+  readonly message: string;
+  /** File of the checkpoint that is at fault, and the code of `check`. */
+  readonly file?: string;
+  readonly code?: string;
+}
+
+/** One end of a message channel. */
+export interface Port<Incoming, Outgoing> {
+  postMessage(message: Outgoing): void;
+  onmessage: ((event: MessageEvent<Incoming>) => void) | null;
+}

@@ -1,0 +1,117 @@
+import type { SequenceOptions } from "../model/sequence_state.ts";
+
+/** What one sequence is asked to do. Token ids only: text is the server's affair. */
+export interface SequenceRequest extends SequenceOptions {
+  /** Nats; 0 is off. Ends after the block that lowers the entropy of the last 256 tokens below. */
+  readonly minEntropy: number;
+  /** Whether {@linkcode StepEvent}s are wanted. */
+  readonly trace: boolean;
+}
+
+/** The state of a block after one denoising step. */
+export interface StepEvent {
+  readonly type: "step";
+  /** Index of the block in the generation, from 0. */
+  readonly block: number;
+  /** Denoising steps executed in this block, this one included. */
+  readonly step: number;
+  /** Denoising forward passes of this block, this one included. */
+  readonly nfe: number;
+  /** Generated positions of the block; `null` while masked. */
+  readonly tokens: readonly (number | null)[];
+  /** Indices into `tokens` that this step filled. */
+  readonly revealed: readonly number[];
+}
+
+/** A finished block. */
+export interface BlockEvent {
+  readonly type: "block";
+  /** Counts from 0. */
+  readonly index: number;
+  /** Position in the sequence of the first token; prompt length for index 0. */
+  readonly position: number;
+  /** 1 … blockSize token ids, cut after the stop token or at the length. */
+  readonly tokens: readonly number[];
+  readonly steps: number;
+  readonly nfe: number;
+  /** Milliseconds since the block before it (or admission). */
+  readonly ms: number;
+  /** Whether the engine knows that no block follows: the end token, the length or the entropy. */
+  readonly last: boolean;
+}
+
+/** The last event of every sequence that did not fail. */
+export interface EndEvent {
+  readonly type: "end";
+  readonly reason: "eos" | "entropy" | "length" | "cancelled";
+  /** Forward passes the sequence had rows in, prefill and commits included. */
+  readonly passes: number;
+  /** Milliseconds waited before admission. */
+  readonly queueMs: number;
+}
+
+/** What a sequence tells while it runs, in order. */
+export type SequenceEvent = StepEvent | BlockEvent | EndEvent;
+
+/** Thrown by `submit()` before any work: try again later. */
+export class BusyError extends Error {
+  override readonly name = "BusyError";
+  constructor(readonly code: "queue_full" | "draining" | "model_loading" | "device_lost") {
+    super(`Cannot take the sequence: ${code.replaceAll("_", " ")}`);
+  }
+}
+
+/** A running or waiting sequence, seen from outside the engine. */
+export interface Generation {
+  /** Sequences waiting before this one at submission; 0 when it runs at once. */
+  readonly queuePosition: number;
+  /**
+   * Events in order; ends after `EndEvent`. Throws `SequenceError` when the sequence failed.
+   * Leaving the loop early cancels the sequence.
+   */
+  readonly events: AsyncIterable<SequenceEvent>;
+  /** Ends the sequence at the next burst with reason `cancelled`. No effect after the end. */
+  cancel(): void;
+}
+
+/** Why a sequence ended without an `EndEvent`. */
+export class SequenceError extends Error {
+  override readonly name = "SequenceError";
+  constructor(
+    readonly code: "internal_error" | "device_lost" | "draining",
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The engine as the server sees it. */
+export interface Engine {
+  /** What is loaded; known before the first request is accepted. */
+  readonly model: ModelInfo;
+  /** Admits a sequence, or throws {@linkcode BusyError}. */
+  submit(request: SequenceRequest): Generation;
+  /** Where the engine stands: only `ready` takes sequences. */
+  readonly status: "loading" | "ready" | "draining" | "device_lost" | "failed";
+}
+
+/** What requests may ask of the loaded model. */
+export interface ModelInfo {
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly created: number;
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  /** `null` where the model has none. */
+  readonly bosToken: number | null;
+  readonly eosToken: number | null;
+  readonly maskToken: number;
+  /** Rising. */
+  readonly blockSizes: readonly number[];
+  readonly defaultBlockSize: number;
+  /** Adapter name, for `system_fingerprint` and the start line. */
+  readonly adapter: string;
+  /** Whether the adapter is the CPU: a software driver. */
+  readonly isCpu: boolean;
+}

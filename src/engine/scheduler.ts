@@ -1,0 +1,120 @@
+import type { Denoiser, PassPlan, PromptRows } from "../model/denoiser.ts";
+import type { SequenceRequest } from "./request.ts";
+import { Sequence } from "./sequence.ts";
+
+/** A request that waits for a slot. */
+interface Waiting {
+  readonly id: number;
+  readonly request: SequenceRequest;
+  readonly since: number;
+}
+
+/** Which sequences run, which wait, and what goes into the next burst. First come, first served. */
+export class Scheduler {
+  readonly #denoiser: Denoiser;
+  readonly #waiting: Waiting[] = [];
+  readonly #running = new Map<number, Sequence>();
+  readonly #freeSlots: number[];
+  /** Where the search for lanes begins, so that all get their turn when not all fit. */
+  #turn = 0;
+
+  constructor(denoiser: Denoiser) {
+    this.#denoiser = denoiser;
+    const { slots } = denoiser.limits;
+    this.#freeSlots = Array.from({ length: slots }, (_, i) => slots - 1 - i);
+  }
+
+  /** Sequences in slots. */
+  get running(): readonly Sequence[] {
+    return [...this.#running.values()];
+  }
+
+  /** Sequences without a slot. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Lines a request up. */
+  enqueue(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+  }
+
+  /** Takes a waiting request out of the line; whether it was there. */
+  dequeue(id: number): boolean {
+    const index = this.#waiting.findIndex((each) => each.id === id);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    return index >= 0;
+  }
+
+  /** Empties the line. */
+  drain(): Waiting[] {
+    return this.#waiting.splice(0);
+  }
+
+  /** The running sequence with this id. */
+  find(id: number): Sequence | undefined {
+    return this.#running.get(id);
+  }
+
+  /**
+   * Moves the first in line into a slot while there is one, and pages for it.
+   *
+   * @returns It, or `null` when nobody can move.
+   */
+  admit(now: number): Sequence | null {
+    const [first] = this.#waiting;
+    const slot = this.#freeSlots.at(-1);
+    if (!first || slot === undefined) return null;
+    if (this.#denoiser.pagesFor(first.request) > this.#denoiser.freePages) return null;
+    this.#waiting.shift();
+    this.#freeSlots.pop();
+    const { id, request, since } = first;
+    const sequence = new Sequence(id, request, { slot, now, queueMs: now - since });
+    this.#running.set(id, sequence);
+    this.#denoiser.open(slot, request);
+    return sequence;
+  }
+
+  /** Frees the slot of a sequence that has ended. The device keeps the order of what is in flight. */
+  release({ id, slot }: Sequence): void {
+    if (!this.#running.delete(id)) return;
+    this.#denoiser.close(slot);
+    this.#freeSlots.push(slot);
+  }
+
+  /** Plans at most `passes` passes; none when nobody has anything to do. */
+  plan(passes: number): PassPlan[] {
+    let promptRows = this.#denoiser.limits.promptRows;
+    const plans: PassPlan[] = [];
+    while (plans.length < Math.min(passes, this.#denoiser.limits.passes)) {
+      const plan = this.#planPass(promptRows);
+      if (plan.lanes.length === 0 && plan.prompts.length === 0) break;
+      promptRows -= plan.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+      plans.push(plan);
+    }
+    return plans;
+  }
+
+  #planPass(promptRows: number): PassPlan {
+    const sequences = this.running;
+    let rows = this.#denoiser.limits.rows;
+    const lanes: number[] = [];
+    const prompts: PromptRows[] = [];
+    const first = this.#turn++ % Math.max(1, sequences.length);
+    for (const sequence of [...sequences.slice(first), ...sequences.slice(0, first)]) {
+      const prompt = sequence.takePrompt(Math.min(rows, promptRows));
+      if (prompt) {
+        prompts.push(prompt);
+        rows -= prompt.tokens.length;
+        promptRows -= prompt.tokens.length;
+      }
+      // The block before is committed beside the block that is denoised.
+      const needed = 2 * sequence.request.blockSize;
+      if (!sequence.isPrefilled || sequence.passesLeft === 0 || needed > rows) continue;
+      sequence.planPass({ withPrompt: prompt !== null });
+      lanes.push(sequence.slot);
+      rows -= needed;
+    }
+    return { lanes, prompts };
+  }
+}

@@ -1,0 +1,142 @@
+import type { LaneResult, PromptRows } from "../model/denoiser.ts";
+import { firstBlockStart } from "../model/sequence_state.ts";
+import type { SequenceEvent, SequenceRequest } from "./request.ts";
+import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
+
+/** One request inside the engine, from its slot to its end. Follows what the device reports. */
+export class Sequence {
+  readonly id: number;
+  readonly request: SequenceRequest;
+  readonly slot: number;
+  readonly #queueMs: number;
+  /** Prompt tokens in whole blocks, and those of them that were planned. */
+  readonly #promptEnd: number;
+  #prefilled = 0;
+  /** Passes that were planned and not yet read. */
+  #inFlight = 0;
+  #passes = 0;
+  /** Generated tokens so far, of clean blocks; the last of them. */
+  #generated = 0;
+  #recent: number[] = [];
+  #blocks = 0;
+  #blockStartedAt: number;
+  /** Masks left in the current block when the device last reported. */
+  #masked: number;
+  /** The block's tokens then, for traces. */
+  #before: readonly (number | null)[] | null = null;
+  #end: EndReason | "cancelled" | null = null;
+
+  constructor(
+    id: number,
+    request: SequenceRequest,
+    admission: { readonly slot: number; readonly now: number; readonly queueMs: number },
+  ) {
+    this.id = id;
+    this.request = request;
+    this.slot = admission.slot;
+    this.#queueMs = admission.queueMs;
+    this.#blockStartedAt = admission.now;
+    this.#promptEnd = firstBlockStart(request);
+    this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
+  }
+
+  /** Whether the whole prompt was planned, so that denoising may begin. */
+  get isPrefilled(): boolean {
+    return this.#prefilled === this.#promptEnd;
+  }
+
+  /** Whether it takes part in no further pass. */
+  get hasEnded(): boolean {
+    return this.#end !== null;
+  }
+
+  /** Denoising passes that it can still use: each reveals one token at least. */
+  get passesLeft(): number {
+    const { maxTokens, prompt, blockSize } = this.request;
+    const end = Math.ceil((prompt.length + maxTokens) / blockSize) * blockSize;
+    const blockEnd = this.#promptEnd + (this.#blocks + 1) * blockSize;
+    return this.hasEnded ? 0 : Math.max(0, end - blockEnd + this.#masked - this.#inFlight);
+  }
+
+  /**
+   * The next prompt rows: whole blocks, at most `rows` of them, or the smallest number that is not
+   * less than a block when `rows` is.
+   */
+  takePrompt(rows: number): PromptRows | null {
+    const { prompt, blockSize } = this.request;
+    const whole = Math.floor(rows / blockSize) * blockSize;
+    const count = Math.min(whole, this.#promptEnd - this.#prefilled);
+    if (count === 0) return null;
+    const position = this.#prefilled;
+    this.#prefilled += count;
+    this.#passes += 1;
+    const tokens = prompt.slice(position, position + count);
+    return { slot: this.slot, position, tokens, blockSize };
+  }
+
+  /** Notes that a denoising pass was planned. */
+  planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
+    this.#inFlight += 1;
+    // Prompt rows and denoising rows in the same pass are one pass.
+    if (withPrompt) this.#passes -= 1;
+  }
+
+  /** Follows one pass; the events that it gives rise to. */
+  apply(result: LaneResult, now: number): SequenceEvent[] {
+    this.#inFlight -= 1;
+    if (this.hasEnded || result.status !== "denoised") return [];
+    this.#passes += 1;
+    this.#masked = result.masked;
+    const events = this.request.trace ? [this.#step(result)] : [];
+    return result.masked === 0 ? [...events, ...this.#block(result, now)] : events;
+  }
+
+  /** Ends it before its time. */
+  cancel(): SequenceEvent[] {
+    return this.hasEnded ? [] : [this.#finish("cancelled")];
+  }
+
+  #step({ tokens, start, step, nfe, masked }: LaneResult): SequenceEvent {
+    const generated = tokens.slice(Math.max(0, this.request.prompt.length - start));
+    const before = this.#before;
+    const revealed = generated.flatMap((token, i) =>
+      token !== null && (before?.[i] ?? null) === null ? [i] : []
+    );
+    this.#before = masked === 0 ? null : generated;
+    return { type: "step", block: this.#blocks, step, nfe, tokens: generated, revealed };
+  }
+
+  #block({ tokens, start, step, nfe }: LaneResult, now: number): SequenceEvent[] {
+    const { prompt, maxTokens, stopToken, minEntropy, blockSize } = this.request;
+    const clean = tokens.filter((token) => token !== null);
+    const cut = cutBlock(clean.slice(Math.max(0, prompt.length - start)), {
+      left: maxTokens - this.#generated,
+      stopToken,
+      minEntropy,
+      recent: this.#recent,
+    });
+    const event: SequenceEvent = {
+      type: "block",
+      index: this.#blocks,
+      position: prompt.length + this.#generated,
+      tokens: cut.tokens,
+      steps: step,
+      nfe,
+      ms: now - this.#blockStartedAt,
+      last: cut.end !== null,
+    };
+    this.#blocks += 1;
+    this.#generated += cut.tokens.length;
+    this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
+    this.#blockStartedAt = now;
+    if (cut.end !== null) return [event, this.#finish(cut.end)];
+    // The device has gone on to the next block, all masks.
+    this.#masked = blockSize;
+    return [event];
+  }
+
+  #finish(reason: EndReason | "cancelled"): SequenceEvent {
+    this.#end = reason;
+    return { type: "end", reason, passes: this.#passes, queueMs: this.#queueMs };
+  }
+}

@@ -1,0 +1,45 @@
+import type { Denoiser } from "../model/denoiser.ts";
+import { EngineLoop } from "./engine.ts";
+import type { FromEngine, Port, ToEngine } from "./protocol.ts";
+import type { ModelInfo } from "./request.ts";
+
+/**
+ * The Worker's end of the port: runs the engine on what comes in, and tells what it does.
+ *
+ * @throws {GpuError} When the device fails.
+ */
+export async function serveEngine(
+  port: Port<ToEngine, FromEngine>,
+  { denoiser, model }: { readonly denoiser: Denoiser; readonly model: ModelInfo },
+): Promise<void> {
+  const engine = new EngineLoop(denoiser, {
+    listener: {
+      onEvent: (id, event) => port.postMessage({ type: "event", id, event }),
+      onError: (id, { code, message }) => port.postMessage({ type: "error", id, code, message }),
+    },
+    now: () => performance.now(),
+    nextTurn: createTurns(),
+  });
+  port.onmessage = ({ data }) => {
+    switch (data.type) {
+      case "submit":
+        return engine.submit(data.id, data.request);
+      case "cancel":
+        return engine.cancel(data.id);
+    }
+  };
+  port.postMessage({ type: "ready", model });
+  await engine.run();
+}
+
+/** A way to let waiting messages run: a message to oneself comes after them, a timer much later. */
+export function createTurns(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  let arrived = Promise.withResolvers<void>();
+  port1.onmessage = () => arrived.resolve();
+  return () => {
+    arrived = Promise.withResolvers();
+    port2.postMessage(null);
+    return arrived.promise;
+  };
+}
