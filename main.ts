@@ -1,0 +1,72 @@
+import { describeConfig } from "./src/commands/config.ts";
+import { UsageError } from "./src/commands/flags.ts";
+import { followLauncher } from "./src/commands/leash.ts";
+
+/** One file of `src/commands` each; loaded when asked for. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: () => import("./src/commands/serve.ts"),
+  generate: () => import("./src/commands/generate.ts"),
+  doctor: () => import("./src/commands/doctor.ts"),
+  check: () => import("./src/commands/check.ts"),
+};
+
+interface Command {
+  /** Gives the exit status. */
+  run(args: string[]): Promise<number>;
+}
+
+type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
+
+const HELP = `Samples text from block diffusion language models.
+
+Usage: deno task COMMAND [ARGUMENTS]
+
+  serve            answer HTTP requests (default)
+  generate PROMPT  print what the model makes of a prompt
+  check DIR        say whether a checkpoint can be served
+  doctor           say whether this machine can serve
+
+Settings of serve:
+
+${describeConfig()}`;
+
+let handler: Promise<Handler> | undefined;
+
+/** The serverless form, `deno serve main.ts`: settings come from the environment alone. */
+export default {
+  /** Answers a request; the first one starts the engine and waits for the model. */
+  async fetch(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
+    handler ??= import("./src/commands/serve.ts").then((serve) => serve.serverlessHandler());
+    return await (await handler)(request, info);
+  },
+};
+
+/** Runs the command that the first argument names and gives its exit status. */
+async function main(args: string[]): Promise<number> {
+  const [first = "", ...rest] = args;
+  const isHelp = (each: string) => each === "--help" || each === "-h";
+  if (first === "help" || isHelp(first) || first === "serve" && rest.some(isHelp)) {
+    console.log(HELP);
+    return 0;
+  }
+  const isFlag = first.startsWith("-");
+  const load = isFlag ? COMMANDS.serve : Object.hasOwn(COMMANDS, first) && COMMANDS[first];
+  if (!load) {
+    console.error(`Cannot run ${JSON.stringify(first)}: it is no command\n\n${HELP}`);
+    return 2;
+  }
+  const command = await load();
+  try {
+    return await command.run(isFlag ? args : rest);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    return 2;
+  }
+}
+
+// `deno serve` gives no arguments and wants the default export only.
+if (import.meta.main && Deno.args.length > 0) {
+  void followLauncher();
+  Deno.exit(await main(Deno.args));
+}

@@ -1,0 +1,146 @@
+import { describeAdapter, findAdapter } from "./adapter.ts";
+import { readOsRelease, remedy } from "./adapter_setup.ts";
+import { check, type CheckReport } from "./check.ts";
+import { type Config, parseConfig, readEnvironment } from "./config.ts";
+import { formatDiagnosis } from "./doctor_text.ts";
+import { findSubgroupSize } from "./subgroups.ts";
+
+/** What the machine has, and what it lacks to serve. */
+export interface Diagnosis {
+  readonly deno: string;
+  /** `null` where there is none. */
+  readonly adapter: AdapterDiagnosis | null;
+  /** `null` where nobody can tell. */
+  readonly device_memory_bytes: number | null;
+  /** Those of the configuration; the first is the default. */
+  readonly models: readonly ModelDiagnosis[];
+  /** Each with what to do about it; none if the machine can serve. */
+  readonly problems: readonly string[];
+  /** What could be better. */
+  readonly hints: readonly string[];
+}
+
+/** An adapter with what the kernels may ask of it. */
+export interface AdapterDiagnosis {
+  readonly name: string;
+  readonly vendor: string;
+  readonly is_cpu: boolean;
+  readonly f16: boolean;
+  readonly timestamp_query: boolean;
+  /** Lanes of a subgroup; `null` where subgroups do not work. */
+  readonly subgroup_size: number | null;
+  readonly limits: Readonly<Record<typeof LIMITS[number], number>>;
+}
+
+/** A model as `check` sees it. */
+export interface ModelDiagnosis {
+  readonly id: string;
+  readonly report: CheckReport;
+  /** That its weights take on the device; `null` for a model that cannot be loaded. */
+  readonly weight_bytes: number | null;
+}
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+const HELP = `Says what this machine has, and what to do about what it lacks to serve.
+
+Usage: deno task doctor [--json] [SETTINGS OF SERVE]`;
+
+/**
+ * Runs `doctor`: prints a table, or one JSON object with `--json`.
+ *
+ * @param args What follows the command's name: settings of `serve` count as there.
+ * @returns Exit status: 0 if the machine can serve, else 1.
+ * @throws {UsageError} If a setting cannot be read.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(HELP);
+    return 0;
+  }
+  const settings = args.filter((each) => each !== "--json");
+  const environment = readEnvironment((name) => Deno.env.get(name));
+  const diagnosis = await diagnose(await findAdapter(), parseConfig(settings, environment));
+  const isJson = settings.length < args.length;
+  console.log(isJson ? JSON.stringify(diagnosis) : formatDiagnosis(diagnosis));
+  return diagnosis.problems.length === 0 ? 0 : 1;
+}
+
+/** Examines an adapter and the models that would be served on it. */
+export async function diagnose(adapter: GPUAdapter | null, config: Config): Promise<Diagnosis> {
+  const models = config.models.map(({ id, directory }) => {
+    const report = check(directory);
+    return { id, report, weight_bytes: weightBytes(report, config) };
+  });
+  const problems = [
+    ...await adapterProblems(adapter),
+    ...models.flatMap((model) => modelProblems(model, config)),
+  ];
+  const examined = adapter && await examine(adapter);
+  return {
+    deno: Deno.version.deno,
+    adapter: examined,
+    device_memory_bytes: config.deviceMemoryBytes,
+    models,
+    problems,
+    hints: examined?.is_cpu ? [CPU_HINT] : [],
+  };
+}
+
+const CPU_HINT = "The adapter is the CPU: everything works, but speed needs a GPU. " +
+  "Where there is one, its Vulkan driver is missing; in a container pass it in (--gpus all)";
+
+async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
+  const { name, vendor, isCpu } = describeAdapter(adapter.info);
+  const limits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  return {
+    name,
+    vendor,
+    is_cpu: isCpu,
+    f16: adapter.features.has("shader-f16"),
+    timestamp_query: adapter.features.has("timestamp-query"),
+    subgroup_size: await findSubgroupSize(adapter),
+    // One entry was made for each of them.
+    limits: limits as AdapterDiagnosis["limits"],
+  };
+}
+
+async function adapterProblems(adapter: GPUAdapter | null): Promise<string[]> {
+  if (!adapter) {
+    const command = remedy({ osRelease: readOsRelease(), isRoot: true });
+    return [`There is no WebGPU adapter; run as root: ${command}`];
+  }
+  try {
+    (await adapter.requestDevice()).destroy();
+    return [];
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return [`The adapter gives no device (${reason}); update its driver`];
+  }
+}
+
+function modelProblems({ id, report, weight_bytes }: ModelDiagnosis, config: Config): string[] {
+  if (!report.ok) {
+    return [`Model ${id} cannot be served; repair ${report.file}: ${report.message}`];
+  }
+  const available = config.deviceMemoryBytes;
+  if (available === null || weight_bytes === null || weight_bytes <= available) return [];
+  return [
+    `Model ${id} needs ${weight_bytes} bytes for its weights and the device has ${available}; ` +
+    "choose a smaller model" + (config.weights === "f16" ? "" : " or --weights f16"),
+  ];
+}
+
+/** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */
+function weightBytes(report: CheckReport, { weights }: Config): number | null {
+  if (!report.ok) return null;
+  const isHalf = weights === null ? /^B?F16$/i.test(report.dtype) : weights === "f16";
+  return report.parameters * (isHalf ? 2 : 4);
+}

@@ -1,0 +1,69 @@
+import { EngineClient, EngineStartError } from "../engine/client.ts";
+import { SequenceError } from "../engine/request.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { readFamilyConfig } from "../model/mod.ts";
+import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
+import type { ModelSource } from "./config.ts";
+import type { OpenEngine } from "./engine_worker.ts";
+import { loadTokenizer } from "./load_tokenizer.ts";
+
+/** A model with its engine, which may still be loading. */
+export interface RunningModel {
+  readonly engine: EngineClient;
+  readonly tokenizer: Tokenizer;
+  /** Ends the engine's Worker at once. */
+  close(): void;
+}
+
+/** How an engine is opened. */
+export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slots"> {
+  readonly maxConcurrent: number;
+  readonly maxQueue: number;
+  /** Called while the model loads. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Loads the tokenizer and starts the engine of a model in a Worker of its own.
+ *
+ * @throws {CheckpointError} If the checkpoint cannot be served; what only the weights' data shows
+ * comes with the engine's `ready`.
+ */
+export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
+  const { maxConcurrent, maxQueue, weights, memoryBytes, onProgress } = options;
+  const tokenizer = readTokenizer(source.directory);
+  const worker = new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
+  const engine = new EngineClient(worker, {
+    maxConcurrent,
+    maxQueue,
+    ...(onProgress && { onProgress }),
+  });
+  worker.onerror = (event) => {
+    event.preventDefault();
+    engine.fail({ kind: "internal", message: event.message });
+  };
+  const open: OpenEngine = { ...source, weights, memoryBytes, slots: maxConcurrent };
+  worker.postMessage(open);
+  return {
+    engine,
+    tokenizer,
+    close: () => {
+      worker.terminate();
+      engine.abort(new SequenceError("draining", "The server is shutting down"));
+    },
+  };
+}
+
+/** What went wrong at the start: a damaged checkpoint as such, anything else as it is. */
+export function startError(error: unknown): unknown {
+  if (!(error instanceof EngineStartError)) return error;
+  const { kind, file, code, message } = error.failure;
+  if (kind !== "checkpoint" || file === undefined) return error;
+  // The code is one that a CheckpointError in the Worker had.
+  return new CheckpointError(file, code as CheckpointError["code"], message, { cause: error });
+}
+
+function readTokenizer(directory: string): Tokenizer {
+  using checkpoint = Checkpoint.open(directory);
+  return loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
+}

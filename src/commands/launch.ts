@@ -1,0 +1,120 @@
+/**
+ * Behind `deno task serve|generate|doctor|check|test|bench`: finds or sets up a WebGPU adapter, then
+ * starts the command in a process of its own that may do only what it must.
+ */
+import { join } from "@std/path";
+import { GpuError } from "../gpu/errors.ts";
+import type { Adapter } from "./adapter.ts";
+import { ensureAdapter, thisMachine } from "./adapter_setup.ts";
+import { runChild } from "./child.ts";
+import { findDeviceMemory } from "./device_memory.ts";
+import { UsageError } from "./flags.ts";
+import { LEASH_VARIABLE } from "./leash.ts";
+import { type Command, type Invocation, permissionsOf, ROOT } from "./permissions.ts";
+import { TestSummary } from "./test_summary.ts";
+
+const USAGE = "Usage: deno task serve|generate|doctor|check|test|bench [ARGUMENTS]";
+// Every dependency is in the lock file, and a question nobody answers would hang.
+const DENO_RUN = ["run", "--no-prompt", "--frozen"];
+
+/** Runs the task that `name` says and gives the exit status. */
+async function launch(name: string, invocation: Invocation): Promise<number> {
+  switch (name) {
+    case "serve":
+    case "generate":
+      return await runCommand(name, invocation, withAdapter);
+    case "doctor":
+      return await runCommand(name, invocation, withAdapterIfAny);
+    case "check":
+      return await runCommand(name, invocation, (same) => Promise.resolve(same));
+    case "test":
+      return await runTests(await withAdapter(invocation));
+    case "bench":
+      return await runBench(await withAdapter(invocation));
+    default:
+      throw new UsageError(`Cannot start ${JSON.stringify(name)}. ${USAGE}`);
+  }
+}
+
+async function runCommand(
+  name: Command,
+  invocation: Invocation,
+  prepare: (invocation: Invocation) => Promise<Invocation>,
+): Promise<number> {
+  const isHelp = invocation.args.some((each) => each === "--help" || each === "-h");
+  // Before anything is installed: a mistyped flag must not cost minutes.
+  const permissions = isHelp ? [] : permissionsOf(name, invocation);
+  const { args, environment } = isHelp ? invocation : await prepare(invocation);
+  const isServer = name === "serve";
+  return await runChild({
+    args: [...DENO_RUN, ...permissions, join(ROOT, "main.ts"), name, ...args],
+    environment: isServer ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
+    stdin: isServer ? "leash" : "inherit",
+  });
+}
+
+async function runTests({ args, environment }: Invocation): Promise<number> {
+  const summary = new TestSummary();
+  const status = await runChild({
+    args: ["test", "--allow-all", "--frozen", ...args],
+    environment,
+    stdin: "inherit",
+    onStdout: (chunk) => summary.read(chunk),
+  });
+  console.log(summary.line(status));
+  return status;
+}
+
+async function runBench({ args, environment }: Invocation): Promise<number> {
+  return await runChild({
+    args: [...DENO_RUN, "--allow-all", join(ROOT, "test/bench/mod.ts"), ...args],
+    environment,
+    stdin: "inherit",
+  });
+}
+
+/** Adds what the child cannot find out by itself: the drivers to use and the device's memory. */
+async function withAdapter(invocation: Invocation): Promise<Invocation> {
+  const { args, environment } = invocation;
+  const adapter = await ensureAdapter(thisMachine(environment));
+  return { args, environment: await withMemory(environment, adapter) };
+}
+
+/** The doctor must come even where there is nothing left to do. */
+async function withAdapterIfAny(invocation: Invocation): Promise<Invocation> {
+  try {
+    return await withAdapter(invocation);
+  } catch (error) {
+    if (!(error instanceof GpuError)) throw error;
+    console.error(error.message);
+    return invocation;
+  }
+}
+
+async function withMemory(environment: Invocation["environment"], adapter: Adapter) {
+  if (environment.BD_DEVICE_MEMORY) return environment;
+  const bytes = await findDeviceMemory(adapter);
+  return bytes === null ? environment : { ...environment, BD_DEVICE_MEMORY: String(bytes) };
+}
+
+/** The environment that children get; what the user set stays. */
+function childEnvironment(): Record<string, string> {
+  return {
+    // The Vulkan loader complains on stderr where this is not set; only windows would use it.
+    ...(Deno.build.os === "linux" ? { XDG_RUNTIME_DIR: "/tmp" } : {}),
+    // The OpenGL backend lacks features and limits that the kernels are tested with.
+    DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
+    ...Deno.env.toObject(),
+  };
+}
+
+if (import.meta.main) {
+  const [name = "", ...args] = Deno.args;
+  try {
+    Deno.exit(await launch(name, { args, environment: childEnvironment() }));
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof GpuError)) throw error;
+    console.error(error.message);
+    Deno.exit(error instanceof UsageError ? 2 : 1);
+  }
+}

@@ -1,0 +1,76 @@
+import { fromFileUrl, join, resolve } from "@std/path";
+import { OS_RELEASE } from "./adapter_setup.ts";
+import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
+import { UsageError } from "./flags.ts";
+
+/** The project's own directory. */
+export const ROOT = fromFileUrl(new URL("../..", import.meta.url));
+
+// Deno asks for every file that a Worker imports; those of npm packages need no permission.
+const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
+const ALLOW_ENV = "--allow-env=BD_*";
+
+/** The commands of `main.ts`. */
+export type Command = "serve" | "generate" | "doctor" | "check";
+
+/** What follows the name of a command, and the environment it is given. */
+export interface Invocation {
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * The flags of `deno run` that give a command of `main.ts` what it needs and nothing more: none may
+ * write, run programs or call foreign functions.
+ *
+ * @throws {UsageError} If the settings cannot be read, or a path has a comma.
+ */
+export function permissionsOf(
+  command: Command,
+  { args, environment }: Invocation,
+): string[] {
+  switch (command) {
+    case "serve": {
+      const config = parseConfig(args, environment);
+      const paths = [...SOURCES, ...pathsOf(config)];
+      return [`--allow-net=${authorityOf(config)}`, allowRead(paths), ALLOW_ENV];
+    }
+    case "generate": {
+      const directories = readModels(args, environment).map(({ directory }) => directory);
+      return [allowRead([...SOURCES, ...directories]), ALLOW_ENV];
+    }
+    case "doctor": {
+      const settings = args.filter((each) => each !== "--json");
+      const paths = pathsOf(parseConfig(settings, environment));
+      return [allowRead([...paths, OS_RELEASE]), ALLOW_ENV];
+    }
+    case "check": {
+      const paths = args.filter((each) => !each.startsWith("-"));
+      return paths.length > 0 ? [allowRead(paths)] : [];
+    }
+  }
+}
+
+function pathsOf({ models, apiKeyFile }: Config): string[] {
+  return [models.map(({ directory }) => directory), apiKeyFile ?? []].flat();
+}
+
+/** A path and, where it is a link, what it leads to: Deno checks both. */
+function allowRead(paths: readonly string[]): string {
+  const all = paths.flatMap((path) => [resolve(path), realPath(path)]);
+  const withComma = all.find((path) => path.includes(","));
+  if (withComma === undefined) return `--allow-read=${[...new Set(all)].join()}`;
+  // Deno separates paths by commas and knows no way to write one.
+  throw new UsageError(
+    `Cannot allow reading: path is ${JSON.stringify(withComma)}, expected one without a comma`,
+  );
+}
+
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // It does not exist: the command itself says so, in its own words.
+    return resolve(path);
+  }
+}

@@ -1,0 +1,127 @@
+import { createApp } from "../server/app.ts";
+import { CheckpointError } from "../weights/checkpoint.ts";
+import { damageReport } from "./check.ts";
+import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
+import { type RunningModel, startEngine, startError } from "./engines.ts";
+import { processOutput, ProgressBar } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+/** Exit status after a second signal, by signal. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
+
+/**
+ * Runs `serve`: listens until a signal ends it.
+ *
+ * @returns Exit status: 0 after a drain, 1 when it cannot start.
+ * @throws {UsageError} If the settings cannot be read.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  const config = parseConfig(args, readEnvironment((name) => Deno.env.get(name)));
+  try {
+    return await serve(config);
+  } catch (error) {
+    const cause = startError(error);
+    if (cause instanceof CheckpointError) console.error(JSON.stringify(damageReport(cause)));
+    else console.error(cause instanceof Error ? cause.message : String(cause));
+    return 1;
+  }
+}
+
+/** The handler of `deno serve main.ts`: settings from the environment; requests wait for the model. */
+export function serverlessHandler(): Handler {
+  const config = parseConfig([], readEnvironment((name) => Deno.env.get(name)));
+  const models = startEngines(config);
+  const app = createApp({ ...appOptions(config, whenReady(models)), waitForModel: true });
+  return async (request, info) => await app.fetch(request, { info });
+}
+
+async function serve(config: Config): Promise<number> {
+  using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
+  const models = startEngines(config, (done, total) => progress.update(done, total));
+  const ready = whenReady(models);
+  const app = createApp(appOptions(config, ready));
+  const listening = Promise.withResolvers<Deno.NetAddr>();
+  const server = Deno.serve({
+    hostname: config.host,
+    port: config.port,
+    onListen: (address) => listening.resolve(address),
+    handler: (request, info) => app.fetch(request, { info }),
+  });
+  const ended = drainOnSignal(config, { models, server });
+  try {
+    await Promise.race([ready, ended]);
+    progress[Symbol.dispose]();
+    await listening.promise;
+    announce(config, { models, port: server.addr.port });
+    return await ended;
+  } finally {
+    models.forEach((each) => each.close());
+  }
+}
+
+function startEngines(
+  config: Config,
+  onProgress?: (done: number, total: number) => void,
+): RunningModel[] {
+  const { weights, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
+  const options = { weights, maxConcurrent, maxQueue, memoryBytes };
+  return config.models.map((source) =>
+    startEngine(source, { ...options, ...(onProgress && { onProgress }) })
+  );
+}
+
+async function whenReady(models: readonly RunningModel[]): Promise<readonly RunningModel[]> {
+  await Promise.all(models.map(({ engine }) => engine.ready));
+  return models;
+}
+
+function appOptions(settings: Config, models: Promise<readonly RunningModel[]>) {
+  models.catch(() => {}); // The app tells its clients, and `serve` its operator.
+  return { models, settings, version: VERSION, writeLog: (line: string) => console.log(line) };
+}
+
+function announce(
+  config: Config,
+  { models, port }: { readonly models: readonly RunningModel[]; readonly port: number },
+): void {
+  for (const { engine: { model } } of models) {
+    console.log(`serving ${model.id} on ${model.adapter}`);
+  }
+  if (models.some(({ engine }) => engine.model.isCpu)) {
+    console.log("this adapter is the CPU: it works, but speed needs a GPU");
+  }
+  console.log(`listening on http://${authorityOf({ host: config.host, port })}`);
+}
+
+/** Resolves with 0 when a first signal has been followed by the end of all running work. */
+function drainOnSignal(
+  { drainTimeoutMs }: Config,
+  { models, server }: {
+    readonly models: readonly RunningModel[];
+    readonly server: Deno.HttpServer<Deno.NetAddr>;
+  },
+): Promise<number> {
+  const ended = Promise.withResolvers<number>();
+  let isDraining = false;
+  const drain = async () => {
+    for (const { engine } of models) engine.drain();
+    const idle = Promise.all(models.map(({ engine }) => engine.idle()));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([idle, new Promise((done) => timer = setTimeout(done, drainTimeoutMs))]);
+    clearTimeout(timer);
+    models.forEach((each) => each.close());
+    // Connections that stay open without a request would hold it up.
+    await Promise.race([server.shutdown(), new Promise((done) => setTimeout(done, 1000))]);
+    ended.resolve(0);
+  };
+  for (const [signal, status] of Object.entries(SIGNALS)) {
+    Deno.addSignalListener(signal as keyof typeof SIGNALS, () => { // The keys are signals.
+      if (isDraining) Deno.exit(status);
+      isDraining = true;
+      drain().catch(ended.reject);
+    });
+  }
+  return ended.promise;
+}

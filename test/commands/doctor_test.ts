@@ -1,0 +1,100 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { findAdapter } from "../../src/commands/adapter.ts";
+import { parseConfig } from "../../src/commands/config.ts";
+import { diagnose, type Diagnosis, run } from "../../src/commands/doctor.ts";
+import { formatDiagnosis } from "../../src/commands/doctor_text.ts";
+
+// Of the shipped checkpoint, which is F16; from its README.
+const PARAMETERS = 7_161_152;
+
+Deno.test("diagnose() finds a machine with an adapter and the shipped model fit", async () => {
+  const { adapter, models, problems, hints } = await diagnose(
+    await findAdapter(),
+    parseConfig([], {}),
+  );
+  assert(adapter);
+  assert(adapter.limits.maxStorageBufferBindingSize >= 2 ** 27);
+  assertEquals(problems, []);
+  assertEquals(hints.length, adapter.is_cpu ? 1 : 0);
+  assertEquals(models.map(({ id }) => id), ["tinystories-bd3lm"]);
+  assertEquals(models[0]?.weight_bytes, 2 * PARAMETERS);
+});
+
+Deno.test("diagnose() says what a machine without an adapter needs", async () => {
+  const { adapter, problems } = await diagnose(null, parseConfig([], {}));
+  assertEquals(adapter, null);
+  assertEquals(problems.length, 1);
+  assertStringIncludes(problems[0]!, "There is no WebGPU adapter; run as root: ");
+});
+
+Deno.test("diagnose() refuses a model that cannot be loaded or does not fit", async () => {
+  const adapter = await findAdapter();
+  const missing = await diagnose(adapter, parseConfig(["--model", "lost=/nonexistent"], {}));
+  assertStringIncludes(missing.problems.join(), "Model lost cannot be served");
+  assertEquals(missing.models[0]?.weight_bytes, null);
+
+  const environment = { BD_DEVICE_MEMORY: "1000000" };
+  const large = await diagnose(adapter, parseConfig(["--weights", "f32"], environment));
+  assertEquals(large.problems, [
+    `Model tinystories-bd3lm needs ${4 * PARAMETERS} bytes for its weights and the device has ` +
+    "1000000; choose a smaller model or --weights f16",
+  ]);
+});
+
+Deno.test("run() gives status 1 where a model cannot be loaded", async () => {
+  assertEquals(await run(["--json", "--model", "/nonexistent"]), 1);
+});
+
+Deno.test("formatDiagnosis() prints a table, then what to do", () => {
+  const diagnosis: Diagnosis = {
+    deno: "2.9.6",
+    adapter: {
+      name: "NVIDIA H100",
+      vendor: "NVIDIA",
+      is_cpu: false,
+      f16: true,
+      timestamp_query: false,
+      subgroup_size: 32,
+      limits: {
+        maxBufferSize: 2 ** 31 + 2 ** 30,
+        maxStorageBufferBindingSize: 2 ** 27,
+        maxStorageBuffersPerShaderStage: 8,
+        maxComputeInvocationsPerWorkgroup: 256,
+        maxComputeWorkgroupStorageSize: 16384,
+        maxComputeWorkgroupsPerDimension: 65535,
+      },
+    },
+    device_memory_bytes: null,
+    models: [{
+      id: "lost",
+      report: { ok: false, file: "config.json", code: "missing_file", message: "none" },
+      weight_bytes: null,
+    }],
+    problems: ["Do this"],
+    hints: ["And that"],
+  };
+  assertEquals(
+    formatDiagnosis(diagnosis),
+    [
+      "deno                               2.9.6",
+      "adapter                            NVIDIA H100",
+      "vendor                             NVIDIA",
+      "kind                               GPU",
+      "f16 arithmetic                     yes",
+      "timestamps                         no",
+      "subgroups                          yes, of 32 lanes",
+      "maxBufferSize                      3 GiB",
+      "maxStorageBufferBindingSize        128 MiB",
+      "maxStorageBuffersPerShaderStage    8",
+      "maxComputeInvocationsPerWorkgroup  256",
+      "maxComputeWorkgroupStorageSize     16 KiB",
+      "maxComputeWorkgroupsPerDimension   65535",
+      "device memory                      unknown",
+      "model                              lost, cannot be loaded",
+      "",
+      "This machine cannot serve yet:",
+      "- Do this",
+      "- And that",
+    ].join("\n"),
+  );
+});

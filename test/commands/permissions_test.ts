@@ -1,0 +1,61 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { SHIPPED_MODEL } from "../../src/commands/config.ts";
+import { UsageError } from "../../src/commands/flags.ts";
+import { permissionsOf, ROOT } from "../../src/commands/permissions.ts";
+
+const SOURCES = `${ROOT}src,${ROOT}kernels`;
+
+Deno.test("permissionsOf() gives serve its address, its files and its variables", () => {
+  assertEquals(permissionsOf("serve", { args: ["--port", "0"], environment: {} }), [
+    "--allow-net=127.0.0.1:0",
+    `--allow-read=${SOURCES},${SHIPPED_MODEL.directory}`,
+    "--allow-env=BD_*",
+  ]);
+});
+
+Deno.test("permissionsOf() lets serve read other models and the key file instead", async () => {
+  const directory = await Deno.makeTempDir();
+  const link = `${directory}/link`;
+  const keys = `${directory}/keys`;
+  await Deno.mkdir(`${directory}/model`);
+  await Deno.symlink(`${directory}/model`, link);
+  await Deno.writeTextFile(keys, "key\n");
+  const args = ["--host", "::1", "--api-key-file", keys, "--model", "a=/no/such", "--model", link];
+  assertEquals(permissionsOf("serve", { args, environment: {} }), [
+    "--allow-net=[::1]:8000",
+    `--allow-read=${SOURCES},/no/such,${link},${directory}/model,${keys}`,
+    "--allow-env=BD_*",
+  ]);
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("permissionsOf() gives generate no network", () => {
+  const args = ["Once", "--top-p", "0.8", "--model", "/no/such"];
+  assertEquals(permissionsOf("generate", { args, environment: {} }), [
+    `--allow-read=${SOURCES},/no/such`,
+    "--allow-env=BD_*",
+  ]);
+});
+
+Deno.test("permissionsOf() lets check read its directory only", () => {
+  const environment = { BD_MODEL: "/other" };
+  assertEquals(permissionsOf("check", { args: ["/no/such"], environment }), [
+    "--allow-read=/no/such",
+  ]);
+  assertEquals(permissionsOf("check", { args: [], environment }), []);
+});
+
+Deno.test("permissionsOf() lets doctor read the models and the system's name", () => {
+  const args = ["--json", "--model", "/no/such"];
+  // A link on most systems.
+  const system = new Set(["/etc/os-release", Deno.realPathSync("/etc/os-release")]);
+  assertEquals(permissionsOf("doctor", { args, environment: {} }), [
+    `--allow-read=/no/such,${[...system].join()}`,
+    "--allow-env=BD_*",
+  ]);
+});
+
+Deno.test("permissionsOf() refuses a comma, which would allow a second path", () => {
+  const invocation = { args: ["/tmp,/etc"], environment: {} };
+  assertThrows(() => permissionsOf("check", invocation), UsageError, "without a comma");
+});
