@@ -1,0 +1,191 @@
+import type {
+  BlockEvent,
+  EndEvent,
+  Generation,
+  SequenceRequest,
+  StepEvent,
+} from "../engine/request.ts";
+import { TextStream } from "../text/text_stream.ts";
+import type { LoadedModel } from "./loaded_models.ts";
+
+/** A generation under way, with what its events tell beside tokens. */
+export interface BlocksRun {
+  /** `blk_` and random characters. */
+  readonly id: string;
+  readonly model: LoadedModel;
+  readonly request: SequenceRequest;
+  readonly generation: Generation;
+  readonly stop: readonly string[];
+  readonly resumeMs: number;
+  readonly fingerprint: string;
+  /** Milliseconds since the epoch, rising. */
+  readonly nowMs: () => number;
+  /** When the sequence was submitted, on the clock of `nowMs`. */
+  readonly submittedMs: number;
+}
+
+/** `data` of the `start` event. */
+export type StartData = ReturnType<typeof startData>;
+
+/** `data` of a `block` event. */
+export interface BlockData {
+  readonly index: number;
+  readonly position: number;
+  readonly tokens: readonly number[];
+  readonly text: string;
+  readonly steps: number;
+  readonly nfe: number;
+  readonly ms: number;
+}
+
+/** `data` of the `done` event. */
+export type DoneData = Awaited<ReturnType<typeof doneData>>;
+
+/** What a client of `/v1/blocks` is sent, in order. */
+export type BlocksEvent =
+  | { readonly event: "start"; readonly id: string; readonly data: StartData }
+  | { readonly event: "step"; readonly id: null; readonly data: ReturnType<typeof stepData> }
+  | { readonly event: "block"; readonly id: string; readonly data: BlockData }
+  | { readonly event: "done"; readonly id: string; readonly data: DoneData };
+
+/** The number of a run's final event is the number of its blocks plus one. */
+export function eventId(id: string, number: number): string {
+  return `${id}.${number}`;
+}
+
+/**
+ * Turns a sequence's tokens into text and its events into those of the wire. At a stop string it
+ * cuts the block and cancels the sequence, then waits for its end: when `done` is sent, the place
+ * is free and the passes are all counted.
+ *
+ * @throws What the sequence failed with.
+ */
+export async function* blocksEvents(run: BlocksRun): AsyncGenerator<BlocksEvent, void> {
+  const { id, model, generation } = run;
+  yield { event: "start", id: eventId(id, 0), data: startData(run) };
+  const blocks: BlockData[] = [];
+  const text = new TextStream(model.tokenizer, { stop: run.stop });
+  let firstBlockMs: number | null = null;
+  let stop: string | null = null;
+  for await (const event of generation.events) {
+    if (event.type === "end") {
+      const data = await doneData(run, { blocks, stop, end: event, firstBlockMs });
+      yield { event: "done", id: eventId(id, blocks.length + 1), data };
+      return;
+    }
+    if (stop !== null) continue;
+    if (event.type === "step") {
+      yield { event: "step", id: null, data: stepData(event, model) };
+      continue;
+    }
+    firstBlockMs ??= run.nowMs() - run.submittedMs;
+    const cut = cutAtStop(event, text);
+    stop = cut.stop;
+    blocks.push(cut.data);
+    if (stop !== null) generation.cancel();
+    yield { event: "block", id: eventId(id, blocks.length), data: cut.data };
+  }
+  throw new Error("Cannot finish the generation: its events ended without an end event");
+}
+
+function cutAtStop(
+  { index, position, tokens, steps, nfe, ms, last }: BlockEvent,
+  stream: TextStream,
+): { data: BlockData; stop: string | null } {
+  const { text, stopped } = stream.push(tokens);
+  const data = { index, position, tokens, text, steps, nfe, ms: round(ms) };
+  if (stopped !== null) {
+    const kept = tokens.slice(0, stopped.tokens);
+    return { data: { ...data, tokens: kept }, stop: stopped.stop };
+  }
+  // What is held back comes now; it may still complete a stop string.
+  return last
+    ? { data: { ...data, text: text + stream.end() }, stop: stream.stop }
+    : { data, stop: null };
+}
+
+function startData({ id, model, request, generation, resumeMs, fingerprint, ...run }: BlocksRun) {
+  const { strategy } = request;
+  return {
+    id,
+    object: "blocks.start",
+    created: Math.floor(run.submittedMs / 1000),
+    model: model.engine.model.id,
+    seed: request.seed,
+    prompt_tokens: request.prompt.length,
+    max_tokens: request.maxTokens,
+    queue_position: generation.queuePosition,
+    params: {
+      block_size: request.blockSize,
+      strategy: strategy.strategy,
+      steps: "steps" in strategy ? strategy.steps ?? null : null,
+      threshold: "threshold" in strategy ? strategy.threshold : null,
+      entropy_bound: "entropy_bound" in strategy ? strategy.entropy_bound : null,
+      temperature: request.temperature,
+      top_p: request.topP,
+      top_k: request.topK,
+    },
+    resume_ms: resumeMs,
+    system_fingerprint: fingerprint,
+  };
+}
+
+function stepData({ block, step, nfe, tokens, revealed }: StepEvent, { tokenizer }: LoadedModel) {
+  const pieces = tokens.map((token) => token === null ? null : tokenizer.piece(token));
+  return { block, step, nfe, tokens, pieces, revealed };
+}
+
+/** What a finished generation is summed up from. */
+interface Tally {
+  readonly blocks: readonly BlockData[];
+  /** The stop string that ended it. */
+  readonly stop: string | null;
+  readonly end: EndEvent;
+  /** From submission. */
+  readonly firstBlockMs: number | null;
+}
+
+async function doneData(run: BlocksRun, { blocks, stop, end, firstBlockMs }: Tally) {
+  const reason = stop === null ? end.reason : "stop";
+  const totalMs = run.nowMs() - run.submittedMs;
+  const generateMs = Math.max(totalMs - end.queueMs, 0);
+  const promptTokens = run.request.prompt.length;
+  const completionTokens = sum(blocks.map(({ tokens }) => tokens.length));
+  return {
+    finish_reason: reason === "length" || reason === "cancelled" ? reason : "stop",
+    stop_reason: reason,
+    stop,
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: completionTokens,
+      total_tokens: promptTokens + completionTokens,
+    },
+    blocks: blocks.length,
+    steps: sum(blocks.map(({ steps }) => steps)),
+    nfe: sum(blocks.map(({ nfe }) => nfe)),
+    passes: end.passes,
+    text_sha256: await sha256(blocks.map(({ text }) => text).join("")),
+    timings: {
+      queue_ms: round(end.queueMs),
+      first_block_ms: firstBlockMs === null ? null : round(firstBlockMs),
+      generate_ms: round(generateMs),
+      total_ms: round(totalMs),
+      // No rate is known of what took no measurable time.
+      tokens_per_second: generateMs === 0 ? 0 : round(1000 * completionTokens / generateMs),
+    },
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, each) => total + each, 0);
+}
+
+/** `value` to a thousandth: more digits of a duration are noise. */
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex();
+}

@@ -1,0 +1,93 @@
+import type { ModelInfo, SequenceRequest } from "../engine/request.ts";
+import { invalidValue, RequestError } from "./errors.ts";
+import type { LoadedModel } from "./loaded_models.ts";
+import type { RandomBytes } from "./request_id.ts";
+import type { BlocksRequest } from "./schema.ts";
+
+const DEFAULT_MAX_TOKENS = 256;
+
+/** The fields of a request that say what to generate. */
+export type GenerationRequest = Omit<BlocksRequest, "stream" | "trace" | "resume_ms">;
+
+/** What planning looks at beside the request and its model. */
+export interface PlanOptions {
+  /** Largest `max_tokens` with `overflow: "slide"`. */
+  readonly maxOutputTokens: number;
+  readonly trace: boolean;
+  readonly randomBytes: RandomBytes;
+}
+
+/**
+ * Turns a request's fields into what its model's engine is asked to do: checks what depends on the
+ * model, tokenises, picks a seed where none is given.
+ *
+ * @throws {RequestError} If the model cannot do it.
+ */
+export function planGeneration(
+  request: GenerationRequest,
+  { engine: { model }, tokenizer }: LoadedModel,
+  { maxOutputTokens, trace, randomBytes }: PlanOptions,
+): SequenceRequest {
+  const slides = request.overflow === "slide";
+  checkRanges(request, model, slides ? maxOutputTokens : model.contextLength);
+  const prompt = typeof request.prompt === "string"
+    ? tokenizer.encode(request.prompt)
+    : checkTokens(request.prompt, model);
+  const tokens = withBos(prompt, model.bosToken);
+  const room = slides ? maxOutputTokens : model.contextLength - tokens.length;
+  // At least one, so that a prompt that leaves no room at all is refused as too long.
+  const maxTokens = request.max_tokens ?? Math.max(1, Math.min(DEFAULT_MAX_TOKENS, room));
+  if (maxTokens > room) throw tooLong(model.contextLength, tokens.length, maxTokens);
+  return {
+    prompt: tokens,
+    maxTokens,
+    blockSize: request.block_size ?? model.defaultBlockSize,
+    strategy: request.options,
+    temperature: request.temperature,
+    topP: request.top_p,
+    topK: request.top_k,
+    seed: request.seed ?? randomSeed(randomBytes),
+    choice: 0,
+    stopToken: request.ignore_eos ? null : model.eosToken,
+    minEntropy: request.min_entropy,
+    trace,
+  };
+}
+
+function checkRanges(request: GenerationRequest, model: ModelInfo, mostTokens: number): void {
+  const { max_tokens: maxTokens, top_k: topK, block_size: blockSize } = request;
+  if (maxTokens !== undefined && (maxTokens < 1 || maxTokens > mostTokens)) {
+    throw invalidValue("max_tokens", `an integer from 1 to ${mostTokens}`, maxTokens);
+  }
+  if (topK < 0 || topK > model.vocabSize) {
+    throw invalidValue("top_k", `an integer from 0 to ${model.vocabSize}`, topK);
+  }
+  if (blockSize !== undefined && !model.blockSizes.includes(blockSize)) {
+    throw invalidValue("block_size", `one of ${model.blockSizes.join(", ")}`, blockSize);
+  }
+}
+
+function checkTokens(tokens: readonly number[], { vocabSize, maskToken }: ModelInfo) {
+  const i = tokens.findIndex((each) => each < 0 || each >= vocabSize || each === maskToken);
+  if (i === -1) return tokens;
+  const param = `prompt[${i}]`;
+  const message = `${param} must be a token id from 0 to ${vocabSize - 1} and not the mask ` +
+    `(${maskToken}), got ${tokens[i]}`;
+  throw new RequestError("token_out_of_range", message, { param });
+}
+
+function withBos(tokens: readonly number[], bosToken: number | null): readonly number[] {
+  return bosToken === null || tokens[0] === bosToken ? tokens : [bosToken, ...tokens];
+}
+
+function tooLong(contextLength: number, promptTokens: number, maxTokens: number): RequestError {
+  const message = `This model's context length is ${contextLength} tokens, but ${promptTokens} ` +
+    `prompt tokens + ${maxTokens} max_tokens = ${promptTokens + maxTokens} were requested`;
+  return new RequestError("context_length_exceeded", message);
+}
+
+/** A uniform integer below 2^53. */
+function randomSeed(randomBytes: RandomBytes): number {
+  const view = new DataView(randomBytes(8).slice().buffer);
+  return (view.getUint32(0) % 2 ** 21) * 2 ** 32 + view.getUint32(4);
+}

@@ -1,0 +1,124 @@
+/** One server-sent event. */
+export interface ServerEvent {
+  readonly event: string;
+  /** Sets the reader's last event id; `null` leaves it. */
+  readonly id: string | null;
+  /** Sent as one line of JSON. */
+  readonly data: unknown;
+}
+
+/** How a stream of events is kept going and ended. */
+export interface StreamOptions {
+  /** Silence before a comment is sent. */
+  readonly keepaliveMs: number;
+  /** Without anything taken by the reader, the connection is closed after this. */
+  readonly writeTimeoutMs: number;
+  /** The last event of a stream whose events failed, after `sent` events with an id. */
+  readonly toErrorEvent: (error: unknown, sent: number) => ServerEvent;
+}
+
+const RETRY = "retry: 2000\n\n";
+const KEEPALIVE = ": keep-alive\n\n";
+
+/**
+ * A response that sends `events` as they come. It asks for the next event only when the reader has
+ * taken what was sent; the iterator's `return()` is called when the reader leaves.
+ *
+ * Source: WHATWG HTML, section 9.2 "Server-sent events".
+ */
+export function eventStream(events: AsyncIterable<ServerEvent>, options: StreamOptions): Response {
+  const source = new StreamSource(events[Symbol.asyncIterator](), options);
+  // A buffer of nothing: a pull means that the reader waits for more.
+  return new Response(new ReadableStream(source, { highWaterMark: 0 }), {
+    headers: {
+      "Content-Type": "text/event-stream; charset=utf-8",
+      "Cache-Control": "no-store, no-transform",
+      "X-Accel-Buffering": "no",
+    },
+  });
+}
+
+/** `event` in the framing of server-sent events: JSON has no line breaks, so `data` is one line. */
+export function frame({ event, id, data }: ServerEvent): string {
+  const idLine = id === null ? "" : `id: ${id}\n`;
+  return `event: ${event}\n${idLine}data: ${JSON.stringify(data)}\n\n`;
+}
+
+type Controller = ReadableStreamDefaultController<Uint8Array>;
+
+class StreamSource implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #events: AsyncIterator<ServerEvent>;
+  readonly #options: StreamOptions;
+  readonly #encoder = new TextEncoder();
+  /** The event waited for; it outlives a pull that a keep-alive comment answered. */
+  #next: Promise<IteratorResult<ServerEvent>> | undefined;
+  #stallTimer: ReturnType<typeof setTimeout> | undefined;
+  #hasBegun = false;
+  /** Events sent that have an id. */
+  #sent = 0;
+  #hasReader = true;
+
+  constructor(events: AsyncIterator<ServerEvent>, options: StreamOptions) {
+    this.#events = events;
+    this.#options = options;
+  }
+
+  async pull(controller: Controller): Promise<void> {
+    clearTimeout(this.#stallTimer);
+    if (this.#hasBegun) {
+      await this.#sendNext(controller);
+    } else {
+      this.#hasBegun = true;
+      this.#send(controller, RETRY);
+    }
+  }
+
+  async cancel(): Promise<void> {
+    clearTimeout(this.#stallTimer);
+    this.#hasReader = false;
+    await this.#events.return?.();
+  }
+
+  async #sendNext(controller: Controller): Promise<void> {
+    try {
+      this.#next ??= this.#events.next();
+      const result = await orIdle(this.#next, this.#options.keepaliveMs);
+      if (!this.#hasReader) return;
+      if (result === "idle") return this.#send(controller, KEEPALIVE);
+      this.#next = undefined;
+      if (result.done) controller.close();
+      else this.#sendEvent(controller, result.value);
+    } catch (error) {
+      if (!this.#hasReader) return;
+      this.#send(controller, frame(this.#options.toErrorEvent(error, this.#sent)));
+      // The next pull, which says that the reader has this event, closes the stream.
+      this.#next = Promise.resolve({ done: true, value: undefined });
+    }
+  }
+
+  #sendEvent(controller: Controller, event: ServerEvent): void {
+    if (event.id !== null) this.#sent += 1;
+    this.#send(controller, frame(event));
+  }
+
+  #send(controller: Controller, text: string): void {
+    controller.enqueue(this.#encoder.encode(text));
+    const { writeTimeoutMs } = this.#options;
+    this.#stallTimer = setTimeout(() => {
+      // Words and no Error: the runtime prints what it gets here, and no log line has a stack.
+      controller.error(`Cannot send: the reader took nothing for ${writeTimeoutMs} ms`);
+      this.#events.return?.();
+    }, writeTimeoutMs);
+  }
+}
+
+/** What `promise` brings, or "idle" when it takes longer than `ms`. */
+async function orIdle<T>(promise: Promise<T>, ms: number): Promise<T | "idle"> {
+  const idle = Promise.withResolvers<"idle">();
+  const timer = setTimeout(() => idle.resolve("idle"), ms);
+  try {
+    return await Promise.race([promise, idle.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import { testApp } from "./support.ts";
+
+Deno.test("a model is described by what requests may ask of it", async () => {
+  const { send } = testApp();
+  assertEquals(await (await send("/v1/models/test-copy")).json(), {
+    id: "test-copy",
+    object: "model",
+    created: 1_760_000_000,
+    owned_by: "local",
+    context_length: 4096,
+    vocab_size: 259,
+    bos_token_id: null,
+    eos_token_id: 257,
+    mask_token_id: 258,
+    block_sizes: [1, 2, 4, 8, 16, 32],
+    default_block_size: 4,
+    strategies: [
+      "first_hitting",
+      "ancestral",
+      "sequential",
+      "low_confidence_static",
+      "low_confidence_dynamic",
+      "entropy_bounded",
+    ],
+    default_strategy: "first_hitting",
+    capabilities: { completions: false, chat: false, score: false, slide: true },
+  });
+});

@@ -1,0 +1,190 @@
+import {
+  BusyError,
+  type Engine,
+  type Generation,
+  type ModelInfo,
+  type SequenceError,
+  type SequenceEvent,
+  type SequenceRequest,
+} from "../../src/engine/request.ts";
+
+/** A model of bytes: ids 0 to 255, then BOS (not added), EOS and mask. */
+export const BYTE_MODEL: ModelInfo = {
+  id: "test-copy",
+  created: 1_760_000_000,
+  contextLength: 4096,
+  vocabSize: 259,
+  bosToken: null,
+  eosToken: 257,
+  maskToken: 258,
+  blockSizes: [1, 2, 4, 8, 16, 32],
+  defaultBlockSize: 4,
+  adapter: "scripted",
+  isCpu: true,
+};
+
+/** What a {@linkcode ScriptedEngine} does beside copying. */
+export interface Script {
+  readonly model?: Partial<ModelInfo>;
+  readonly maxConcurrent?: number;
+  readonly maxQueue?: number;
+  /** Awaited before every denoising step; `step` counts over the whole engine from 0. */
+  readonly beforeStep?: (step: number) => Promise<void> | void;
+  /** What `submit()` throws. */
+  readonly refusal?: Error;
+}
+
+/**
+ * An engine without a model: token k of an answer is token k mod P of the P prompt tokens, or 97
+ * where there is none. Fills one position a step, from the left. Runs whether it is read or not.
+ */
+export class ScriptedEngine implements Engine {
+  readonly model: ModelInfo;
+  status: Engine["status"] = "ready";
+  /** Every request taken, in order. */
+  readonly submitted: SequenceRequest[] = [];
+  /** Sequences that were cancelled before their end. */
+  cancelled = 0;
+  readonly #script: Script;
+  readonly #waiting: (() => void)[] = [];
+  #idle = Promise.withResolvers<void>();
+  #running = 0;
+  #steps = 0;
+
+  constructor(script: Script = {}) {
+    this.#script = script;
+    this.model = { ...BYTE_MODEL, ...script.model };
+  }
+
+  /** Resolves when no sequence runs or waits any more. */
+  get idle(): Promise<void> {
+    return this.#running === 0 ? Promise.resolve() : this.#idle.promise;
+  }
+
+  submit(request: SequenceRequest): Generation {
+    const { refusal, maxConcurrent = 8, maxQueue = 64 } = this.#script;
+    if (refusal !== undefined) throw refusal;
+    if (this.#waiting.length >= maxQueue && this.#running >= maxConcurrent) {
+      throw new BusyError("queue_full");
+    }
+    this.submitted.push(request);
+    const queuePosition = this.#waiting.length;
+    const channel = new Channel();
+    if (this.#running < maxConcurrent) this.#start(request, channel);
+    else this.#waiting.push(() => this.#start(request, channel));
+    return { queuePosition, events: channel, cancel: () => channel.cancel() };
+  }
+
+  #start(request: SequenceRequest, channel: Channel): void {
+    if (this.#running === 0) this.#idle = Promise.withResolvers();
+    this.#running += 1;
+    this.#run(request, channel).catch((error) => channel.fail(error)).finally(() => {
+      // The next starts first, so that the engine is not idle in between.
+      this.#waiting.shift()?.();
+      this.#running -= 1;
+      if (this.#running === 0) this.#idle.resolve();
+    });
+  }
+
+  async #run(request: SequenceRequest, channel: Channel): Promise<void> {
+    const { prompt, maxTokens, blockSize, stopToken } = request;
+    let passes = 1;
+    let reason: "length" | "eos" | "cancelled" = "length";
+    for (let index = 0; index * blockSize < maxTokens && reason === "length"; index += 1) {
+      const first = index * blockSize;
+      const size = Math.min(blockSize, maxTokens - first);
+      const all = Array.from({ length: size }, (_, j) => prompt[(first + j) % prompt.length] ?? 97);
+      const filled = await this.#denoise(all, { index, request, channel });
+      passes += filled;
+      if (filled < size) {
+        reason = "cancelled";
+        break;
+      }
+      const end = stopToken === null ? -1 : all.indexOf(stopToken);
+      if (end !== -1) reason = "eos";
+      const tokens = end === -1 ? all : all.slice(0, end + 1);
+      const last = reason === "eos" || first + size === maxTokens;
+      const position = prompt.length + first;
+      channel.push({
+        type: "block",
+        index,
+        position,
+        tokens,
+        steps: size,
+        nfe: size,
+        ms: 1.5,
+        last,
+      });
+    }
+    if (reason === "cancelled") this.cancelled += 1;
+    channel.push({ type: "end", reason, passes, queueMs: 0 });
+  }
+
+  /** Fills the block; stops early when cancelled. Returns how many positions are filled. */
+  async #denoise(
+    tokens: readonly number[],
+    { index, request, channel }: { index: number; request: SequenceRequest; channel: Channel },
+  ): Promise<number> {
+    for (let j = 0; j < tokens.length; j += 1) {
+      const wait = this.#script.beforeStep?.(this.#steps);
+      if (wait !== undefined) await Promise.race([wait, channel.cancellation]);
+      this.#steps += 1;
+      if (channel.isCancelled) return j;
+      if (!request.trace) continue;
+      channel.push({
+        type: "step",
+        block: index,
+        step: j + 1,
+        nfe: j + 1,
+        tokens: tokens.map((token, i) => i <= j ? token : null),
+        revealed: [j],
+      });
+    }
+    return tokens.length;
+  }
+}
+
+/** Events on their way from a sequence to its reader. */
+class Channel implements AsyncIterable<SequenceEvent> {
+  #events: SequenceEvent[] = [];
+  readonly #cancellation = Promise.withResolvers<void>();
+  #more = Promise.withResolvers<void>();
+  #error: SequenceError | undefined;
+  isCancelled = false;
+
+  get cancellation(): Promise<void> {
+    return this.#cancellation.promise;
+  }
+
+  push(event: SequenceEvent): void {
+    this.#events.push(event);
+    this.#more.resolve();
+  }
+
+  fail(error: SequenceError): void {
+    this.#error = error;
+    this.#more.resolve();
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+    this.#cancellation.resolve();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SequenceEvent> {
+    try {
+      while (true) {
+        const events = this.#events;
+        this.#events = [];
+        yield* events;
+        if (events.at(-1)?.type === "end") return;
+        if (this.#events.length > 0) continue;
+        if (this.#error !== undefined) throw this.#error;
+        await this.#more.promise;
+        this.#more = Promise.withResolvers();
+      }
+    } finally {
+      this.cancel();
+    }
+  }
+}
