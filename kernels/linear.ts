@@ -5,7 +5,8 @@ import gelu from "./epilogues/gelu.wgsl" with { type: "text" };
 import none from "./epilogues/none.wgsl" with { type: "text" };
 import silu from "./epilogues/silu.wgsl" with { type: "text" };
 import { modulationStride } from "./layer_norm.ts";
-import source from "./linear.wgsl" with { type: "text" };
+import portable from "./linear.wgsl" with { type: "text" };
+import subgroup from "./linear_subgroup.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 import tile1 from "./tiles/1x4.wgsl" with { type: "text" };
 import tile4 from "./tiles/4x4.wgsl" with { type: "text" };
@@ -16,15 +17,38 @@ import f32 from "./weights/f32.wgsl" with { type: "text" };
 const FORMATS: Record<WeightFormat, string> = { f32, f16 };
 const EPILOGUES = { none, gelu, silu, gated: `${gated}\n${rowFields}` };
 const TILES: Record<number, string> = { 1: tile1, 4: tile4, 8: tile8 };
-/** Columns that one workgroup of linear.wgsl covers: 32 lanes with 4 panels each. */
+/** Columns that one workgroup of either kernel covers: 32 lanes with 4 panels each. */
 const COLUMNS = 128;
+
+/** Rows of a tile of linear_subgroup.wgsl, and the lanes that share them. */
+const SUBGROUP_ROWS = 8;
 
 const kernels = new Map<string, Kernel>();
 
-function kernelFor(tile: number, format: WeightFormat, epilogue: keyof typeof EPILOGUES): Kernel {
-  const key = `${tile} ${format} ${epilogue}`;
+/** How many rows an invocation sums, and by which kernel. All of them sum in the same order. */
+interface Variant {
+  readonly rows: number;
+  readonly usesSubgroups: boolean;
+}
+
+function chooseVariant(rows: number, subgroupSize: number | null): Variant {
+  if (rows > 1 && subgroupSize === SUBGROUP_ROWS) {
+    return { rows: SUBGROUP_ROWS, usesSubgroups: true };
+  }
+  return { rows: rows <= 1 ? 1 : rows <= 4 ? 4 : 8, usesSubgroups: false };
+}
+
+function kernelFor(
+  { rows, usesSubgroups }: Variant,
+  format: WeightFormat,
+  epilogue: keyof typeof EPILOGUES,
+): Kernel {
+  const key = `${rows} ${usesSubgroups} ${format} ${epilogue}`;
+  const fragments = [FORMATS[format], EPILOGUES[epilogue]];
   const kernel = kernels.get(key) ??
-    defineKernel("linear", source, FORMATS[format], EPILOGUES[epilogue], TILES[tile]!);
+    (usesSubgroups
+      ? defineKernel("linear_subgroup", subgroup, ...fragments)
+      : defineKernel("linear", portable, ...fragments, TILES[rows]!)); // One of its keys.
   kernels.set(key, kernel);
   return kernel;
 }
@@ -69,9 +93,8 @@ export function linear(pass: Pass, operands: Linear): Tensor {
   const residual = typeof epilogue === "string" ? null : epilogue;
   if (residual) expectShape(residual.into, [rows, weight.outputs]);
   const y = residual?.into ?? pass.scratch("linear", [rows, weight.outputs]);
-  // Every tile sums in the same order: the height changes the speed alone.
-  const tile = rows <= 1 ? 1 : rows <= 4 ? 4 : 8;
-  const kernel = kernelFor(tile, weight.format, residual ? "gated" : epilogue as "none");
+  const variant = chooseVariant(rows, pass.gpu.subgroupSize);
+  const kernel = kernelFor(variant, weight.format, residual ? "gated" : epilogue as "none");
   for (const { first, outputs, weight: panels, bias } of weight.parts) {
     pass.dispatch(kernel, {
       tensors: {
@@ -87,7 +110,7 @@ export function linear(pass: Pass, operands: Linear): Tensor {
         ...(residual && { MODULATION: modulationStride(residual.modulation), GATE: residual.gate }),
       },
       params: { k: weight.inputs, panels: outputs / 8, first, stride: weight.outputs, skip },
-      workgroups: [Math.ceil(rows / tile), Math.ceil(outputs / COLUMNS)],
+      workgroups: [Math.ceil(rows / variant.rows), Math.ceil(outputs / COLUMNS)],
     });
   }
   return y;

@@ -3,7 +3,7 @@ import { readOsRelease, remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
-import { findSubgroupSize } from "./subgroups.ts";
+import { requestDevice } from "../gpu/mod.ts";
 
 /** What the machine has, and what it lacks to serve. */
 export interface Diagnosis {
@@ -99,6 +99,8 @@ const CPU_HINT = "The adapter is the CPU: everything works, but speed needs a GP
 
 async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
   const { name, vendor, isCpu } = describeAdapter(adapter.info);
+  const { device, subgroupSize } = await requestDevice(adapter);
+  device.destroy();
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
   return {
     name,
@@ -106,7 +108,7 @@ async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
     is_cpu: isCpu,
     f16: adapter.features.has("shader-f16"),
     timestamp_query: adapter.features.has("timestamp-query"),
-    subgroup_size: await findSubgroupSize(adapter),
+    subgroup_size: subgroupSize,
     // One entry was made for each of them.
     limits: limits as AdapterDiagnosis["limits"],
   };

@@ -31,7 +31,9 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** The handler of `deno serve main.ts`: settings from the environment; requests wait for the model. */
 export function serverlessHandler(): Handler {
-  const config = parseConfig([], readEnvironment((name) => Deno.env.get(name)));
+  const environment = readEnvironment((name) => Deno.env.get(name));
+  // The platform listens, as a rule not on loopback alone.
+  const config = parseConfig([], { BD_HOST: "0.0.0.0", ...environment });
   const models = startEngines(config);
   const app = createApp({ ...appOptions(config, whenReady(models)), waitForModel: true });
   return async (request, info) => await app.fetch(request, { info });
@@ -48,6 +50,8 @@ async function serve(config: Config): Promise<number> {
     port: config.port,
     onListen: (address) => listening.resolve(address),
     handler: (request, info) => app.fetch(request, { info }),
+    // The app answers its own errors; what is left are streams that it gave up.
+    onError: () => new Response(null, { status: 500 }),
   });
   const ended = drainOnSignal(config, { models, server });
   try {

@@ -1,6 +1,7 @@
 import { GpuError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { Pass } from "./pass.ts";
+import { requestDevice } from "./subgroups.ts";
 import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
 
 /** Limits that the kernels profit from; asked for as high as the adapter has them. */
@@ -29,7 +30,12 @@ export class Gpu implements Disposable {
   readonly #layouts = new Map<Kernel, GPUBindGroupLayout[]>();
   #fault: GpuError | null = null;
 
-  private constructor(readonly device: GPUDevice, readonly info: GPUAdapterInfo) {
+  private constructor(
+    readonly device: GPUDevice,
+    readonly info: GPUAdapterInfo,
+    /** Lanes that can broadcast to each other; `null` where none can. */
+    readonly subgroupSize: number | null,
+  ) {
     this.limits = device.limits;
     this.lost = device.lost.then((info) => {
       const error = new GpuError(`Device lost: ${info.message || info.reason}`);
@@ -53,7 +59,8 @@ export class Gpu implements Disposable {
     const requiredLimits: Record<string, number> = {};
     for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
     try {
-      return new Gpu(await adapter.requestDevice({ requiredLimits }), adapter.info);
+      const { device, subgroupSize } = await requestDevice(adapter, { requiredLimits });
+      return new Gpu(device, adapter.info, subgroupSize);
     } catch (cause) {
       throw new GpuError(`Cannot open a GPU: ${adapter.info.description} gives no device`, {
         cause,

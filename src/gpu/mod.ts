@@ -5,3 +5,4 @@ export { defineKernel, type Kernel } from "./kernel.ts";
 export { type Dispatch, Pass } from "./pass.ts";
 export { Readback } from "./readback.ts";
 export { type ElementType, expectShape, Tensor } from "./tensor.ts";
+export { requestDevice } from "./subgroups.ts";

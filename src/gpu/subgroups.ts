@@ -4,35 +4,34 @@ const LANES = 64;
 const NAMES = ["first", "sum", "size"] as const;
 
 /**
- * Measures how many lanes of a workgroup can add and broadcast without shared memory, by running a
- * kernel that does. The adapter's list of features cannot be trusted here: software Vulkan lacks
- * `subgroups` in it and has them all the same.
+ * Opens a device with subgroups where the adapter gives one, else without. The adapter's list of
+ * features cannot be trusted here: software Vulkan lacks `subgroups` in it and has them all the same.
  *
- * @returns Lanes per subgroup; `null` if subgroups cannot be had or give wrong results.
+ * @returns The device, and lanes per subgroup: `null` if there are none or they give wrong results.
  */
-export async function findSubgroupSize(adapter: GPUAdapter): Promise<number | null> {
+export async function requestDevice(
+  adapter: GPUAdapter,
+  descriptor: GPUDeviceDescriptor = {},
+): Promise<{ device: GPUDevice; subgroupSize: number | null }> {
   let device;
   try {
-    device = await adapter.requestDevice({ requiredFeatures: ["subgroups"] });
+    device = await adapter.requestDevice({ ...descriptor, requiredFeatures: ["subgroups"] });
   } catch {
     // This is how an adapter says that it has none.
-    return null;
+    return { device: await adapter.requestDevice(descriptor), subgroupSize: null };
   }
-  try {
-    return subgroupSizeOf(await runKernel(device));
-  } finally {
-    device.destroy();
-  }
+  return { device, subgroupSize: subgroupSizeOf(await runKernel(device)) };
 }
 
-/** What the lanes saw of their subgroups, if that is one consistent picture. */
+/** Size of the subgroups if all lanes saw the same picture: neighbours in order. */
 export function subgroupSizeOf(seen: Record<typeof NAMES[number], Uint32Array>): number | null {
   const size = seen.size[0] ?? 0;
   const lanes = Array.from({ length: LANES }, (_, lane) => lane);
   const isSound = size > 0 && lanes.every((lane) => {
     const group = lanes.filter((other) => seen.first[other] === seen.first[lane]);
     return seen.size[lane] === group.length && group.length === size &&
-      seen.first[lane] === group[0] && seen.sum[lane] === group.reduce((a, b) => a + b, 0);
+      seen.first[lane] === group[0] && group.at(-1) === group[0]! + size - 1 &&
+      seen.sum[lane] === group.reduce((a, b) => a + b, 0);
   });
   return isSound ? size : null;
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { findAdapter } from "../../src/commands/adapter.ts";
-import { findSubgroupSize, subgroupSizeOf } from "../../src/commands/subgroups.ts";
+import { requestDevice, subgroupSizeOf } from "../../src/gpu/subgroups.ts";
 
 /** What 64 lanes see in subgroups of neighbours. */
 function seenIn(size: number) {
@@ -14,9 +14,10 @@ function seenIn(size: number) {
   };
 }
 
-Deno.test("findSubgroupSize() gives a power of two, or null, on this machine", async () => {
+Deno.test("requestDevice() finds subgroups of a power of two, or none, on this machine", async () => {
   const adapter = await findAdapter();
-  const size = adapter && await findSubgroupSize(adapter);
+  const { device, subgroupSize: size } = await requestDevice(adapter!);
+  device.destroy();
   assertEquals(size === null || [1, 2, 4, 8, 16, 32, 64].includes(size), true);
 });
 

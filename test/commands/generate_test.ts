@@ -1,0 +1,469 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  generate,
+  type GenerationSummary,
+  type OpenedModel,
+  run,
+  type Surroundings,
+} from "../../src/commands/generate.ts";
+import type { TerminalOutput } from "../../src/commands/terminal.ts";
+import {
+  BusyError,
+  SequenceError,
+  type SequenceEvent,
+  type SequenceRequest,
+} from "../../src/engine/request.ts";
+import { Pipe, Screen } from "../support/screen.ts";
+import { BYTE_MODEL, ScriptedEngine } from "../support/scripted_engine.ts";
+
+const REQUEST: SequenceRequest = {
+  prompt: [97],
+  maxTokens: 8,
+  blockSize: 4,
+  strategy: { strategy: "first_hitting" },
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  seed: 7,
+  choice: 0,
+  stopToken: null,
+  minEntropy: 0,
+  trace: true,
+};
+
+/** Ids 0 to 255 are bytes, and 256 on have no text. */
+const byteTokenizer: OpenedModel["tokenizer"] = {
+  encode: (text) => [...new TextEncoder().encode(text)],
+  bytes: (token) => token < 256 ? Uint8Array.of(token) : new Uint8Array(),
+  piece: (token) => token < 256 ? new TextDecoder().decode(Uint8Array.of(token)) : "",
+};
+
+Deno.test("generate() prints each block as it finishes", async () => {
+  const gate = Promise.withResolvers<void>();
+  const pipe = new Pipe();
+  const seen: string[] = [];
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block("Once", 0);
+    seen.push(pipe.written);
+    await gate.promise;
+    yield block(" upo", 1);
+    seen.push(pipe.written);
+    yield end("length", 9);
+  };
+  const printed = generateFrom(events(), { output: pipe });
+  gate.resolve();
+  assertEquals(await printed.summary, { tokens: 8, ms: 25, passes: 9, seed: 7 });
+  assertEquals(seen, ["Once", "Once upo"]);
+  assertEquals(pipe.written, "Once upo\n");
+});
+
+Deno.test("generate() shows masks turning into words in place", async () => {
+  const screen = new Screen(10, 4);
+  const frames: string[][] = [];
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block("Once upo", 0);
+    for (const shown of ["    ", " a  ", "na  ", "na t", "na\nt"]) {
+      yield step(shown);
+      frames.push(screen.lines);
+    }
+    yield block("na\nt", 1);
+    yield end("length", 9);
+  };
+  await generateFrom(events(), { output: screen }).summary;
+  assertEquals(frames, [
+    ["Once upo░░", "░░"],
+    ["Once upo░a", "░░"],
+    ["Once upona", "░░"],
+    ["Once upona", "░t"],
+    ["Once upona", "t"],
+  ]);
+  assertEquals(screen.lines, ["Once upona", "t"]);
+  assertEquals([screen.cursor, screen.isCursorVisible], [{ row: 2, column: 0 }, true]);
+});
+
+Deno.test("generate() gives held-back bytes at the end", async () => {
+  const pipe = new Pipe();
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block([0x61, 0xf0, 0x9f], 0);
+    yield end("length", 3);
+  };
+  await generateFrom(events(), { output: pipe }).summary;
+  assertEquals(pipe.written, "a\ufffd\n");
+});
+
+Deno.test("generate() ends before a stop string and cancels the rest", async () => {
+  const pipe = new Pipe();
+  let cancels = 0;
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block("one\n", 0);
+    yield block("\ntwo", 1);
+    cancels = printed.cancels;
+    yield step("thre");
+    yield block("thre", 2);
+    yield end("cancelled", 12);
+  };
+  const printed = generateFrom(events(), { output: pipe, stop: ["\n\n"] });
+  assertEquals(await printed.summary, { tokens: 5, ms: 25, passes: 12, seed: 7 });
+  assertEquals([pipe.written, cancels], ["one\n", 1]);
+});
+
+Deno.test("generate() stops at once when aborted, and leaves the terminal clean", async () => {
+  const screen = new Screen(10, 4);
+  const interruption = new AbortController();
+  const shown = Promise.withResolvers<void>();
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block("Once", 0);
+    yield step(" u  ");
+    shown.resolve();
+    await new Promise(() => {});
+  };
+  const { signal } = interruption;
+  const printed = generateFrom(events(), { output: screen, signal });
+  const outcome = assertRejects(() => printed.summary, Error, "enough");
+  await shown.promise;
+  screen.write("^C");
+  interruption.abort(new Error("enough"));
+  await outcome;
+  assert(printed.cancels > 0);
+  assertEquals(screen.lines, ["Once"]);
+  assertEquals([screen.cursor, screen.isCursorVisible], [{ row: 1, column: 0 }, true]);
+  assert(screen.written.endsWith("\x1b[?25h\x1b[0m\n"));
+});
+
+Deno.test("generate() submits nothing when it is aborted already", async () => {
+  const engine = new ScriptedEngine();
+  const context = { engine, tokenizer: byteTokenizer, output: new Pipe() };
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(
+    () => generate({ request: REQUEST, stop: [] }, { ...context, signal }),
+    Error,
+    "enough",
+  );
+  assertEquals(engine.submitted, []);
+});
+
+Deno.test("generate() passes a failure on and leaves the terminal clean", async () => {
+  const screen = new Screen(10, 4);
+  // deno-lint-ignore require-yield -- It fails before it has anything to give.
+  const failing = async function* (): AsyncGenerator<SequenceEvent> {
+    await Promise.resolve();
+    throw new SequenceError("device_lost", "Cannot go on: the device was lost");
+  };
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block("Once", 0);
+    yield step("    ");
+    yield* failing();
+  };
+  const printed = generateFrom(events(), { output: screen });
+  await assertRejects(() => printed.summary, SequenceError, "device was lost");
+  assertEquals([screen.lines, screen.isCursorVisible], [["Once"], true]);
+});
+
+Deno.test("generate() throws when the events stop without an end", async () => {
+  const events = async function* (): AsyncGenerator<SequenceEvent> {
+    yield block("Once", 0);
+  };
+  const printed = generateFrom(events(), { output: new Pipe() });
+  await assertRejects(() => printed.summary, Error, "no end event");
+});
+
+Deno.test("run() prints the text to a pipe and nothing else", async () => {
+  const process = new FakeProcess();
+  assertEquals(await process.run(["abc", "--max-tokens", "7", "--trace"]), 0);
+  assertEquals([process.stdout.written, process.stderr.written], ["abcabca\n", ""]);
+  assertEquals(process.closed, 1);
+  // Nobody would see the steps.
+  assertEquals(process.engine.submitted[0]?.trace, false);
+});
+
+Deno.test("run() tells on a terminal what it took", async () => {
+  const process = new FakeProcess({ stdout: new Screen(40, 5), stderr: new Screen(60, 5) });
+  const status = await process.run(["abc", "--max-tokens", "6", "--seed", "5", "--trace"]);
+  assertEquals(status, 0);
+  assertEquals((process.stdout as Screen).lines, ["abcabc"]);
+  // Two blocks of 1.5 ms, and a pass for each of 6 tokens after that of the prompt.
+  const [line] = (process.stderr as Screen).lines;
+  assertEquals(line, "6 tokens, 2000.0 tokens/s, 7 passes, seed 5");
+  assertEquals((process.stderr as Screen).dimLines[0], "·".repeat(line!.length));
+  assertEquals(process.engine.submitted[0]?.trace, true);
+});
+
+Deno.test("run() asks the engine for what the flags say", async () => {
+  const process = new FakeProcess();
+  const status = await process.run([
+    ..."--max-tokens 5 --temperature 0.5 --top-p .9 --top-k 40 --seed 9007199254740991".split(" "),
+    ..."--block-size=8 --strategy low_confidence_dynamic --steps 3 --threshold 0.8".split(" "),
+    ..."--ignore-eos --min-entropy 1.5".split(" "),
+    "--",
+    "- a",
+  ]);
+  assertEquals([status, process.stderr.written], [0, ""]);
+  assertEquals(process.engine.submitted, [{
+    prompt: [45, 32, 97],
+    maxTokens: 5,
+    blockSize: 8,
+    strategy: { strategy: "low_confidence_dynamic", steps: 3, threshold: 0.8 },
+    temperature: 0.5,
+    topP: 0.9,
+    topK: 40,
+    seed: 2 ** 53 - 1,
+    choice: 0,
+    stopToken: null,
+    minEntropy: 1.5,
+    trace: false,
+  }]);
+});
+
+Deno.test("run() fills in what the flags leave out", async () => {
+  const process = new FakeProcess({ model: { contextLength: 100, bosToken: 256 } });
+  assertEquals(await process.run(["abc"]), 0);
+  const [request] = process.engine.submitted;
+  assertEquals(request?.prompt, [256, 97, 98, 99]);
+  assertEquals(request?.maxTokens, 96);
+  assertEquals([request?.blockSize, request?.stopToken], [4, BYTE_MODEL.eosToken]);
+  // The random bytes of the fake process are all 1: (0x01010101 mod 2^21) · 2^32 + 0x01010101.
+  assertEquals(request?.seed, 0x00010101 * 2 ** 32 + 0x01010101);
+});
+
+Deno.test("run() takes 256 tokens where more would fit, and more with --overflow slide", async () => {
+  const process = new FakeProcess();
+  await process.run(["abc"]);
+  await process.run(["abc", "--overflow", "slide", "--max-tokens", "5000"]);
+  assertEquals(process.engine.submitted.map(({ maxTokens }) => maxTokens), [256, 5000]);
+});
+
+Deno.test("run() takes several stop strings", async () => {
+  const process = new FakeProcess();
+  assertEquals(await process.run(["abcde", "--stop", "xyz", "--stop", "de"]), 0);
+  assertEquals(process.stdout.written, "abc\n");
+});
+
+Deno.test("run() hands model and storage to the opener", async () => {
+  const process = new FakeProcess();
+  await process.run(["--model", "models/x", "--weights", "f32"]);
+  assertEquals([process.opened?.model, process.opened?.weights], ["models/x", "f32"]);
+  await process.run([]);
+  assertEquals([process.opened?.model, process.opened?.weights], [null, null]);
+});
+
+const WRONG: [string[], string][] = [
+  [["--tempature", "1"], '"--tempature"'],
+  [["--temperature"], "--temperature"],
+  [["--temperature", "hot"], 'Cannot read --temperature: value is "hot", expected a number'],
+  [["--temperature", "0x1"], "expected a number"],
+  [["--temperature", "1e999"], "expected a number"],
+  [["--temperature", "3"], "--temperature must be a number from 0 to 2, got 3"],
+  [["--top-p", "0"], "--top-p must be a number above 0 and at most 1, got 0"],
+  [["--max-tokens", "1.5"], "--max-tokens must be an integer"],
+  [["--seed", "-1"], "--seed must be an integer from 0"],
+  [["--seed", "1", "--seed", "2"], "--seed"],
+  [["--weights", "f8"], "expected one of f16, f32"],
+  [["--strategy", "magic"], "--strategy must be one of"],
+  [["--steps", "4"], "--steps cannot be given with the strategy"],
+  [["--entropy-bound", "0", "--strategy", "entropy_bounded"], "--entropy-bound must be a number"],
+  [["--overflow", "wrap"], "--overflow must be one of"],
+  [["--stop", ""], "--stop"],
+  [["--stop", "a".repeat(257)], "--stop"],
+  [["a", "b"].flatMap((each) => ["--stop", each, "--stop", each, "--stop", each]), "--stop"],
+  [["Once", "upon"], "2 prompts are given, expected one in quotes"],
+];
+
+for (const [args, message] of WRONG) {
+  const shown = JSON.stringify(args).slice(0, 60);
+  Deno.test(`run() refuses ${shown} before the model is opened`, async () => {
+    const process = new FakeProcess();
+    assertEquals(await process.run(args), 2);
+    assertStringIncludes(process.stderr.written, message);
+    assertEquals(process.stderr.written.split("\n").length, 2);
+    assertEquals([process.opened, process.stdout.written], [null, ""]);
+  });
+}
+
+Deno.test("run() refuses what the model cannot do, and closes it", async () => {
+  const cases: [string[], string][] = [
+    [["--block-size", "5"], "--block-size must be one of 1, 2, 4, 8, 16, 32, got 5"],
+    [["--top-k", "1000"], "--top-k must be an integer from 0 to 259, got 1000"],
+    [["abc", "--max-tokens", "100"], "is 100 tokens, but 3 prompt tokens + 100 max_tokens"],
+    [["a".repeat(100)], "lower --max-tokens or give --overflow slide"],
+  ];
+  for (const [args, message] of cases) {
+    const process = new FakeProcess({ model: { contextLength: 100 } });
+    assertEquals(await process.run(args), 2);
+    assertStringIncludes(process.stderr.written, message);
+    assertEquals([process.closed, process.engine.submitted.length], [1, 0]);
+  }
+});
+
+Deno.test("run() tells in one line why the model cannot be opened", async () => {
+  const process = new FakeProcess({ stderr: new Screen(80, 5) });
+  const failure = new Error(
+    'Cannot load "models/x":\n  config.json is \x1b[2J, expected an object',
+  );
+  assertEquals(await process.run([], () => Promise.reject(failure)), 1);
+  assertEquals((process.stderr as Screen).lines, [
+    'Cannot load "models/x": config.json is ␛[2J, expected an object',
+  ]);
+});
+
+Deno.test("run() gives status 1 when the engine refuses", async () => {
+  const process = new FakeProcess({ refusal: new BusyError("device_lost") });
+  assertEquals(await process.run(["abc"]), 1);
+  assertEquals(process.stderr.written, "Cannot take the sequence: device lost\n");
+  assertEquals(process.closed, 1);
+});
+
+Deno.test("run() ends with the signal's status while it generates", async () => {
+  class InterruptingScreen extends Screen {
+    override write(text: string): void {
+      super.write(text);
+      if (this.lines[0]?.startsWith("abcabc")) process.interrupt(130);
+    }
+  }
+  const screen = new InterruptingScreen(40, 5);
+  const beforeStep = (step: number) => step < 6 ? undefined : new Promise<void>(() => {});
+  const process = new FakeProcess({ stdout: screen, beforeStep });
+  assertEquals(await process.run(["abc", "--trace"]), 130);
+  assertEquals([screen.lines, screen.isCursorVisible], [["abca"], true]);
+  assertEquals([process.closed, process.isListening], [1, false]);
+  await process.engine.idle;
+  assertEquals(process.engine.cancelled, 1);
+});
+
+Deno.test("run() ends with the signal's status while the model opens", async () => {
+  const process = new FakeProcess();
+  const opening = Promise.withResolvers<OpenedModel>();
+  const status = process.run(["abc"], () => opening.promise);
+  process.interrupt(143);
+  assertEquals(await status, 143);
+  opening.resolve(process.model);
+  await process.closing;
+  assertEquals([process.stdout.written, process.stderr.written], ["", ""]);
+});
+
+Deno.test("run() ends quietly when nobody reads any more", async () => {
+  const stdout = new Pipe();
+  stdout.write = () => {
+    throw new Deno.errors.BrokenPipe("broken pipe");
+  };
+  const process = new FakeProcess({ stdout });
+  assertEquals(await process.run(["abc"]), 141);
+  assertEquals([process.stderr.written, process.closed], ["", 1]);
+});
+
+for (const flag of ["--help", "-h"]) {
+  Deno.test(`run() explains every flag with ${flag}`, async () => {
+    const process = new FakeProcess();
+    assertEquals(await process.run(["--tempature", flag]), 0);
+    const { written } = process.stdout;
+    for (const name of ["max-tokens", "entropy-bound", "ignore-eos", "overflow", "trace"]) {
+      assertStringIncludes(written, `--${name}`);
+    }
+    for (const line of written.split("\n")) assert(line.length <= 100, line);
+    assertEquals(process.opened, null);
+  });
+}
+
+Deno.test("run() takes --help after -- for the prompt", async () => {
+  const process = new FakeProcess();
+  assertEquals(await process.run(["--max-tokens", "6", "--", "--help"]), 0);
+  assertEquals(process.stdout.written, "--help\n");
+});
+
+/** What a command takes from the process, with a scripted engine to open. */
+class FakeProcess implements Surroundings {
+  readonly stdout: TerminalOutput & { written: string };
+  readonly stderr: TerminalOutput & { written: string };
+  readonly engine: ScriptedEngine;
+  readonly model: OpenedModel;
+  readonly #closing = Promise.withResolvers<void>();
+  /** What the model was opened with. */
+  opened: Parameters<Parameters<typeof run>[1]>[0] | null = null;
+  closed = 0;
+  #interrupt: ((status: number) => void) | null = null;
+
+  constructor(
+    { stdout = new Pipe(), stderr = new Pipe(), ...script }:
+      & { stdout?: Pipe | Screen; stderr?: Pipe | Screen }
+      & ConstructorParameters<typeof ScriptedEngine>[0] = {},
+  ) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.engine = new ScriptedEngine(script);
+    this.model = {
+      engine: this.engine,
+      tokenizer: byteTokenizer,
+      close: () => {
+        this.closed += 1;
+        this.#closing.resolve();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** Resolves once the model is closed. */
+  get closing(): Promise<void> {
+    return this.#closing.promise;
+  }
+
+  get isListening(): boolean {
+    return this.#interrupt !== null;
+  }
+
+  readonly randomBytes = (count: number) => new Uint8Array(count).fill(1);
+
+  readonly onInterrupt = (interrupt: (status: number) => void) => {
+    this.#interrupt = interrupt;
+    return { [Symbol.dispose]: () => this.#interrupt = null };
+  };
+
+  interrupt(status: number): void {
+    this.#interrupt?.(status);
+  }
+
+  run(args: string[], open = () => Promise.resolve(this.model)): Promise<number> {
+    return run(args, (options) => {
+      this.opened = options;
+      return open();
+    }, this);
+  }
+}
+
+/** Runs `generate()` on an engine that gives `events` to the one request it gets. */
+function generateFrom(
+  events: AsyncIterable<SequenceEvent>,
+  { output, stop = [], signal = new AbortController().signal }: {
+    output: TerminalOutput;
+    stop?: readonly string[];
+    signal?: AbortSignal;
+  },
+): { readonly summary: Promise<GenerationSummary>; readonly cancels: number } {
+  let cancels = 0;
+  const engine = {
+    model: BYTE_MODEL,
+    status: "ready" as const,
+    submit: () => ({ queuePosition: 0, events, cancel: () => void (cancels += 1) }),
+  };
+  const context = { engine, tokenizer: byteTokenizer, output, signal };
+  return {
+    summary: generate({ request: REQUEST, stop }, context),
+    get cancels() {
+      return cancels;
+    },
+  };
+}
+
+function block(content: string | number[], index: number): SequenceEvent {
+  const tokens = typeof content === "string" ? byteTokenizer.encode(content) : content;
+  const position = 1 + index * 4;
+  return { type: "block", index, position, tokens, steps: 4, nfe: 4, ms: 12.5, last: false };
+}
+
+/** A step after which the characters of `shown` are known, and the blanks are masked. */
+function step(shown: string): SequenceEvent {
+  const tokens = [...shown].map((each) => each === " " ? null : each.charCodeAt(0));
+  return { type: "step", block: 1, step: 1, nfe: 1, tokens, revealed: [] };
+}
+
+function end(reason: "length" | "cancelled", passes: number): SequenceEvent {
+  return { type: "end", reason, passes, queueMs: 0 };
+}
