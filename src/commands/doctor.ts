@@ -4,6 +4,13 @@ import { check, type CheckReport } from "./check.ts";
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
 import { requestDevice } from "../gpu/mod.ts";
+import {
+  defaultFormat,
+  estimateMemory,
+  type MemoryEstimate,
+  readFamilyConfig,
+} from "../model/mod.ts";
+import { Checkpoint } from "../weights/checkpoint.ts";
 
 /** What the machine has, and what it lacks to serve. */
 export interface Diagnosis {
@@ -36,8 +43,8 @@ export interface AdapterDiagnosis {
 export interface ModelDiagnosis {
   readonly id: string;
   readonly report: CheckReport;
-  /** That its weights take on the device; `null` for a model that cannot be loaded. */
-  readonly weight_bytes: number | null;
+  /** What it will take on the device, bytes; `null` for a model that cannot be loaded. */
+  readonly memory: MemoryEstimate | null;
 }
 
 const LIMITS = [
@@ -77,7 +84,7 @@ export async function run(args: readonly string[]): Promise<number> {
 export async function diagnose(adapter: GPUAdapter | null, config: Config): Promise<Diagnosis> {
   const models = config.models.map(({ id, directory }) => {
     const report = check(directory);
-    return { id, report, weight_bytes: weightBytes(report, config) };
+    return { id, report, memory: report.ok ? memoryOf(directory, config) : null };
   });
   const problems = [
     ...await adapterProblems(adapter),
@@ -128,21 +135,22 @@ async function adapterProblems(adapter: GPUAdapter | null): Promise<string[]> {
   }
 }
 
-function modelProblems({ id, report, weight_bytes }: ModelDiagnosis, config: Config): string[] {
+function modelProblems({ id, report, memory }: ModelDiagnosis, config: Config): string[] {
   if (!report.ok) {
     return [`Model ${id} cannot be served; repair ${report.file}: ${report.message}`];
   }
   const available = config.deviceMemoryBytes;
-  if (available === null || weight_bytes === null || weight_bytes <= available) return [];
+  if (available === null || memory === null || memory.total <= available) return [];
   return [
-    `Model ${id} needs ${weight_bytes} bytes for its weights and the device has ${available}; ` +
-    "choose a smaller model" + (config.weights === "f16" ? "" : " or --weights f16"),
+    `Model ${id} needs ${memory.total} bytes on the device, which has ${available}; ` +
+    "choose a smaller model, a smaller --max-concurrent" +
+    (config.weights === "f16" ? "" : " or --weights f16"),
   ];
 }
 
 /** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */
-function weightBytes(report: CheckReport, { weights }: Config): number | null {
-  if (!report.ok) return null;
-  const isHalf = weights === null ? /^B?F16$/i.test(report.dtype) : weights === "f16";
-  return report.parameters * (isHalf ? 2 : 4);
+function memoryOf(directory: string, { weights, maxConcurrent }: Config): MemoryEstimate {
+  using checkpoint = Checkpoint.open(directory);
+  const format = weights ?? defaultFormat(checkpoint);
+  return estimateMemory(readFamilyConfig(checkpoint), { format, slots: maxConcurrent });
 }

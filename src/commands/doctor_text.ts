@@ -36,12 +36,15 @@ function adapterRows(adapter: AdapterDiagnosis): Row[] {
   ];
 }
 
-function modelRows({ id, report, weight_bytes: weights }: ModelDiagnosis): Row[] {
+function modelRows({ id, report, memory }: ModelDiagnosis): Row[] {
   if (!report.ok) return [["model", `${id}, cannot be loaded`]];
   const { model_type: family, dtype, parameters, context_length: context } = report;
   return [
     ["model", `${id}: ${family}, ${parameters} parameters in ${dtype}, context of ${context}`],
-    ["weights take", weights === null ? "unknown" : formatBytes(weights)],
+    ...Object.entries(memory ?? {}).map(([part, bytes]): Row => [
+      part === "total" ? "memory in all" : `memory for ${part}`,
+      formatBytes(bytes),
+    ]),
   ];
 }
 

@@ -21,12 +21,15 @@ export function estimateMemory(
   config: FamilyConfig,
   { format, slots }: { readonly format: WeightFormat; readonly slots: number },
 ): MemoryEstimate {
-  const { hiddenSize, layers, heads, headSize, vocabSize } = config;
+  const { hiddenSize, layers, heads, headSize, vocabSize, timeConditioning, condSize } = config;
   const width = align(hiddenSize);
   const attended = heads * paddedHeadSize(headSize);
   const inner = align(4 * hiddenSize);
   const matrices = layers * width * (4 * attended + 2 * inner) + 2 * align(vocabSize) * width;
-  const weights = matrices * weightBytes(format) + config.layers * 16 * width * 4;
+  // A constant conditioning is computed at load and leaves its results; any other stays, in f32.
+  const conditioner = timeConditioning ? (6 * layers + 2) * width * align(condSize) : 0;
+  const vectors = layers * 16 * width;
+  const weights = matrices * weightBytes(format) + 4 * (vectors + conditioner);
   const limits = denoiserLimits({ config }, { slots });
   const cache = 2 * layers * limits.pages * PAGE_TOKENS * attended * 4;
   const logits = Math.min(LOGITS_BYTES, limits.rows * align(vocabSize) * 4);
