@@ -5,7 +5,11 @@ import { followLauncher } from "./src/commands/leash.ts";
 /** One file of `src/commands` each; loaded when asked for. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: () => import("./src/commands/serve.ts"),
-  generate: () => import("./src/commands/generate.ts"),
+  generate: async () => {
+    const { openModel } = await import("./src/commands/open_model.ts");
+    const { run } = await import("./src/commands/generate.ts");
+    return { run: (args) => run(args, openModel) };
+  },
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
 };

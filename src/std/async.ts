@@ -3,3 +3,5 @@
 export * from "deno-std/async/deadline.js";
 // @ts-types="./delay.d.ts"
 export * from "deno-std/async/delay.js";
+// @ts-types="./abortable.d.ts"
+export * from "deno-std/async/abortable.js";

@@ -1,11 +1,5 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  generate,
-  type GenerationSummary,
-  type OpenedModel,
-  run,
-  type Surroundings,
-} from "../../src/commands/generate.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { generate, type GenerationSummary, type OpenedModel } from "../../src/commands/generate.ts";
 import type { TerminalOutput } from "../../src/commands/terminal.ts";
 import {
   BusyError,
@@ -13,6 +7,7 @@ import {
   type SequenceEvent,
   type SequenceRequest,
 } from "../../src/engine/request.ts";
+import { BYTE_TOKENIZER, FakeProcess } from "../support/fake_process.ts";
 import { Pipe, Screen } from "../support/screen.ts";
 import { BYTE_MODEL, ScriptedEngine } from "../support/scripted_engine.ts";
 
@@ -29,13 +24,6 @@ const REQUEST: SequenceRequest = {
   stopToken: null,
   minEntropy: 0,
   trace: true,
-};
-
-/** Ids 0 to 255 are bytes, and 256 on have no text. */
-const byteTokenizer: OpenedModel["tokenizer"] = {
-  encode: (text) => [...new TextEncoder().encode(text)],
-  bytes: (token) => token < 256 ? Uint8Array.of(token) : new Uint8Array(),
-  piece: (token) => token < 256 ? new TextDecoder().decode(Uint8Array.of(token)) : "",
 };
 
 Deno.test("generate() prints each block as it finishes", async () => {
@@ -132,7 +120,7 @@ Deno.test("generate() stops at once when aborted, and leaves the terminal clean"
 
 Deno.test("generate() submits nothing when it is aborted already", async () => {
   const engine = new ScriptedEngine();
-  const context = { engine, tokenizer: byteTokenizer, output: new Pipe() };
+  const context = { engine, tokenizer: BYTE_TOKENIZER, output: new Pipe() };
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(
     () => generate({ request: REQUEST, stop: [] }, { ...context, signal }),
@@ -188,50 +176,6 @@ Deno.test("run() tells on a terminal what it took", async () => {
   assertEquals(process.engine.submitted[0]?.trace, true);
 });
 
-Deno.test("run() asks the engine for what the flags say", async () => {
-  const process = new FakeProcess();
-  const status = await process.run([
-    ..."--max-tokens 5 --temperature 0.5 --top-p .9 --top-k 40 --seed 9007199254740991".split(" "),
-    ..."--block-size=8 --strategy low_confidence_dynamic --steps 3 --threshold 0.8".split(" "),
-    ..."--ignore-eos --min-entropy 1.5".split(" "),
-    "--",
-    "- a",
-  ]);
-  assertEquals([status, process.stderr.written], [0, ""]);
-  assertEquals(process.engine.submitted, [{
-    prompt: [45, 32, 97],
-    maxTokens: 5,
-    blockSize: 8,
-    strategy: { strategy: "low_confidence_dynamic", steps: 3, threshold: 0.8 },
-    temperature: 0.5,
-    topP: 0.9,
-    topK: 40,
-    seed: 2 ** 53 - 1,
-    choice: 0,
-    stopToken: null,
-    minEntropy: 1.5,
-    trace: false,
-  }]);
-});
-
-Deno.test("run() fills in what the flags leave out", async () => {
-  const process = new FakeProcess({ model: { contextLength: 100, bosToken: 256 } });
-  assertEquals(await process.run(["abc"]), 0);
-  const [request] = process.engine.submitted;
-  assertEquals(request?.prompt, [256, 97, 98, 99]);
-  assertEquals(request?.maxTokens, 96);
-  assertEquals([request?.blockSize, request?.stopToken], [4, BYTE_MODEL.eosToken]);
-  // The random bytes of the fake process are all 1: (0x01010101 mod 2^21) · 2^32 + 0x01010101.
-  assertEquals(request?.seed, 0x00010101 * 2 ** 32 + 0x01010101);
-});
-
-Deno.test("run() takes 256 tokens where more would fit, and more with --overflow slide", async () => {
-  const process = new FakeProcess();
-  await process.run(["abc"]);
-  await process.run(["abc", "--overflow", "slide", "--max-tokens", "5000"]);
-  assertEquals(process.engine.submitted.map(({ maxTokens }) => maxTokens), [256, 5000]);
-});
-
 Deno.test("run() takes several stop strings", async () => {
   const process = new FakeProcess();
   assertEquals(await process.run(["abcde", "--stop", "xyz", "--stop", "de"]), 0);
@@ -244,54 +188,6 @@ Deno.test("run() hands model and storage to the opener", async () => {
   assertEquals([process.opened?.model, process.opened?.weights], ["models/x", "f32"]);
   await process.run([]);
   assertEquals([process.opened?.model, process.opened?.weights], [null, null]);
-});
-
-const WRONG: [string[], string][] = [
-  [["--tempature", "1"], '"--tempature"'],
-  [["--temperature"], "--temperature"],
-  [["--temperature", "hot"], 'Cannot read --temperature: value is "hot", expected a number'],
-  [["--temperature", "0x1"], "expected a number"],
-  [["--temperature", "1e999"], "expected a number"],
-  [["--temperature", "3"], "--temperature must be a number from 0 to 2, got 3"],
-  [["--top-p", "0"], "--top-p must be a number above 0 and at most 1, got 0"],
-  [["--max-tokens", "1.5"], "--max-tokens must be an integer"],
-  [["--seed", "-1"], "--seed must be an integer from 0"],
-  [["--seed", "1", "--seed", "2"], "--seed"],
-  [["--weights", "f8"], "expected one of f16, f32"],
-  [["--strategy", "magic"], "--strategy must be one of"],
-  [["--steps", "4"], "--steps cannot be given with the strategy"],
-  [["--entropy-bound", "0", "--strategy", "entropy_bounded"], "--entropy-bound must be a number"],
-  [["--overflow", "wrap"], "--overflow must be one of"],
-  [["--stop", ""], "--stop"],
-  [["--stop", "a".repeat(257)], "--stop"],
-  [["a", "b"].flatMap((each) => ["--stop", each, "--stop", each, "--stop", each]), "--stop"],
-  [["Once", "upon"], "2 prompts are given, expected one in quotes"],
-];
-
-for (const [args, message] of WRONG) {
-  const shown = JSON.stringify(args).slice(0, 60);
-  Deno.test(`run() refuses ${shown} before the model is opened`, async () => {
-    const process = new FakeProcess();
-    assertEquals(await process.run(args), 2);
-    assertStringIncludes(process.stderr.written, message);
-    assertEquals(process.stderr.written.split("\n").length, 2);
-    assertEquals([process.opened, process.stdout.written], [null, ""]);
-  });
-}
-
-Deno.test("run() refuses what the model cannot do, and closes it", async () => {
-  const cases: [string[], string][] = [
-    [["--block-size", "5"], "--block-size must be one of 1, 2, 4, 8, 16, 32, got 5"],
-    [["--top-k", "1000"], "--top-k must be an integer from 0 to 259, got 1000"],
-    [["abc", "--max-tokens", "100"], "is 100 tokens, but 3 prompt tokens + 100 max_tokens"],
-    [["a".repeat(100)], "lower --max-tokens or give --overflow slide"],
-  ];
-  for (const [args, message] of cases) {
-    const process = new FakeProcess({ model: { contextLength: 100 } });
-    assertEquals(await process.run(args), 2);
-    assertStringIncludes(process.stderr.written, message);
-    assertEquals([process.closed, process.engine.submitted.length], [1, 0]);
-  }
 });
 
 Deno.test("run() tells in one line why the model cannot be opened", async () => {
@@ -350,84 +246,6 @@ Deno.test("run() ends quietly when nobody reads any more", async () => {
   assertEquals([process.stderr.written, process.closed], ["", 1]);
 });
 
-for (const flag of ["--help", "-h"]) {
-  Deno.test(`run() explains every flag with ${flag}`, async () => {
-    const process = new FakeProcess();
-    assertEquals(await process.run(["--tempature", flag]), 0);
-    const { written } = process.stdout;
-    for (const name of ["max-tokens", "entropy-bound", "ignore-eos", "overflow", "trace"]) {
-      assertStringIncludes(written, `--${name}`);
-    }
-    for (const line of written.split("\n")) assert(line.length <= 100, line);
-    assertEquals(process.opened, null);
-  });
-}
-
-Deno.test("run() takes --help after -- for the prompt", async () => {
-  const process = new FakeProcess();
-  assertEquals(await process.run(["--max-tokens", "6", "--", "--help"]), 0);
-  assertEquals(process.stdout.written, "--help\n");
-});
-
-/** What a command takes from the process, with a scripted engine to open. */
-class FakeProcess implements Surroundings {
-  readonly stdout: TerminalOutput & { written: string };
-  readonly stderr: TerminalOutput & { written: string };
-  readonly engine: ScriptedEngine;
-  readonly model: OpenedModel;
-  readonly #closing = Promise.withResolvers<void>();
-  /** What the model was opened with. */
-  opened: Parameters<Parameters<typeof run>[1]>[0] | null = null;
-  closed = 0;
-  #interrupt: ((status: number) => void) | null = null;
-
-  constructor(
-    { stdout = new Pipe(), stderr = new Pipe(), ...script }:
-      & { stdout?: Pipe | Screen; stderr?: Pipe | Screen }
-      & ConstructorParameters<typeof ScriptedEngine>[0] = {},
-  ) {
-    this.stdout = stdout;
-    this.stderr = stderr;
-    this.engine = new ScriptedEngine(script);
-    this.model = {
-      engine: this.engine,
-      tokenizer: byteTokenizer,
-      close: () => {
-        this.closed += 1;
-        this.#closing.resolve();
-        return Promise.resolve();
-      },
-    };
-  }
-
-  /** Resolves once the model is closed. */
-  get closing(): Promise<void> {
-    return this.#closing.promise;
-  }
-
-  get isListening(): boolean {
-    return this.#interrupt !== null;
-  }
-
-  readonly randomBytes = (count: number) => new Uint8Array(count).fill(1);
-
-  readonly onInterrupt = (interrupt: (status: number) => void) => {
-    this.#interrupt = interrupt;
-    return { [Symbol.dispose]: () => this.#interrupt = null };
-  };
-
-  interrupt(status: number): void {
-    this.#interrupt?.(status);
-  }
-
-  run(args: string[], open = () => Promise.resolve(this.model)): Promise<number> {
-    return run(args, (options) => {
-      this.opened = options;
-      return open();
-    }, this);
-  }
-}
-
 /** Runs `generate()` on an engine that gives `events` to the one request it gets. */
 function generateFrom(
   events: AsyncIterable<SequenceEvent>,
@@ -443,7 +261,7 @@ function generateFrom(
     status: "ready" as const,
     submit: () => ({ queuePosition: 0, events, cancel: () => void (cancels += 1) }),
   };
-  const context = { engine, tokenizer: byteTokenizer, output, signal };
+  const context = { engine, tokenizer: BYTE_TOKENIZER, output, signal };
   return {
     summary: generate({ request: REQUEST, stop }, context),
     get cancels() {
@@ -453,7 +271,7 @@ function generateFrom(
 }
 
 function block(content: string | number[], index: number): SequenceEvent {
-  const tokens = typeof content === "string" ? byteTokenizer.encode(content) : content;
+  const tokens = typeof content === "string" ? BYTE_TOKENIZER.encode(content) : content;
   const position = 1 + index * 4;
   return { type: "block", index, position, tokens, steps: 4, nfe: 4, ms: 12.5, last: false };
 }

@@ -1,0 +1,153 @@
+import { STRATEGIES, StrategyOptions } from "../diffusion/remasking/mod.ts";
+import { RequestError } from "../server/errors.ts";
+import { BlocksFields, OPTION_NAMES, parseGeneration } from "../server/schema.ts";
+import type { GenerationRequest } from "../server/plan.ts";
+import {
+  describeSettings,
+  flagOf,
+  type Kind,
+  oneOf,
+  optional,
+  readSettings,
+  repeatable,
+  setting,
+  type Settings,
+  text,
+  toggle,
+  UsageError,
+  type Values,
+} from "./flags.ts";
+
+/** What the command line of `generate` asks for. */
+export interface GenerateOptions {
+  /** Checked as far as that goes without the model. */
+  readonly request: GenerationRequest;
+  /** As given: a directory, or `id=directory`; `null` leaves the choice to the environment. */
+  readonly model: string | null;
+  /** Storage on the device; `null` leaves the choice to the environment, then to the file. */
+  readonly weights: "f16" | "f32" | null;
+  /** Whether to show the masks of the current block turning into words. */
+  readonly trace: boolean;
+}
+
+const number: Kind<number> = {
+  placeholder: "X",
+  expected: "a number",
+  parse(text) {
+    const isDecimal = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
+    return isDecimal && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  },
+};
+const count: Kind<number> = { ...number, placeholder: "N" };
+const name: Kind<string> = { ...text, placeholder: "NAME" };
+
+/** The fields of a request; their limits are those of the API. */
+const FIELDS: Settings = {
+  maxTokens: optional(count, "tokens to generate at most; else 256 or what still fits"),
+  temperature: optional(number, "0 takes the most probable token at each position; else 1"),
+  topP: optional(number, "share of the probability to draw from; else 1, which is all"),
+  topK: optional(count, "most probable tokens to draw from; else 0, which is all"),
+  seed: optional(count, "the same seed gives the same text; else a fresh one"),
+  blockSize: optional(count, "tokens denoised together; else the model's own"),
+  strategy: optional(name, `rule by which masks become tokens; else ${STRATEGIES[0]}`),
+  ...Object.fromEntries(
+    OPTION_NAMES.map((each) => [camelCase(each), optional(number, strategiesWith(each))]),
+  ),
+  stop: repeatable({ ...text, placeholder: "TEXT" }, "end before this text"),
+  ignoreEos: optional(toggle, "go on after the end token"),
+  minEntropy: optional(number, "end when the text repeats itself: nats; else 0, which is off"),
+  overflow: optional(name, "slide: go on past the context length"),
+};
+
+const OWN = {
+  model: optional({ ...text, placeholder: "DIR" }, "checkpoint; else the one that ships"),
+  weights: optional(oneOf("f16", "f32"), "storage on the device; else as precise as the file"),
+  trace: setting(toggle, false, "show the masks of each block turn into words, on a terminal"),
+};
+
+/** The text for `--help`. */
+export const GENERATE_HELP = `Prints what the model makes of a prompt.
+
+Usage: deno task generate [PROMPT] [FLAGS]
+       deno task generate [FLAGS] -- PROMPT   where the prompt starts with a dash
+
+${describeSettings({ ...FIELDS, ...OWN })}
+
+Strategies: ${STRATEGIES.slice(0, 3).join(", ")},
+  ${STRATEGIES.slice(3).join(", ")}
+`;
+
+/** Whether the command line asks for help. */
+export function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? args.length : end).some((each) =>
+    each === "--help" || each === "-h"
+  );
+}
+
+/**
+ * Reads the command line of `generate`.
+ *
+ * @throws {UsageError} If a flag is unknown or a value does not fit.
+ */
+export function parseGenerateOptions(args: readonly string[]): GenerateOptions {
+  const { values, positional } = readSettings({ ...FIELDS, ...OWN }, args, {});
+  // FIELDS has names that the compiler does not know, and so forgets which types these have.
+  const { model, weights, trace } = values as Values<typeof OWN>;
+  if (positional.length > 1) {
+    throw new UsageError(
+      `Cannot read the command line: ${positional.length} prompts are given, expected one in quotes`,
+    );
+  }
+  const fields = Object.keys(FIELDS)
+    .map((name) => [snakeCase(name), (values as Record<string, unknown>)[name]] as const);
+  const [prompt = ""] = positional;
+  const body = { prompt, ...Object.fromEntries(fields) };
+  return {
+    request: withFlagNames(() => parseGeneration(BlocksFields, body)),
+    model,
+    weights,
+    trace,
+  };
+}
+
+/**
+ * Gives what `check` gives; what it refuses becomes an error that names flags in place of fields.
+ *
+ * @throws {UsageError} If `check` throws a `RequestError`.
+ */
+export function withFlagNames<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (cause) {
+    if (!(cause instanceof RequestError)) throw cause;
+    const { code, param } = cause;
+    if (code === "context_length_exceeded") {
+      const remedy = "shorten the prompt, lower --max-tokens or give --overflow slide";
+      throw new UsageError(`${cause.message}; ${remedy}`, { cause });
+    }
+    const name = param?.replace(/\[.*/, "") ?? "";
+    const message = cause.message.replace(name, flagOf(camelCase(name)));
+    throw new UsageError(name === "" ? cause.message : message, { cause });
+  }
+}
+
+/** The shorter of the two lists: the strategies that have an option, or those that do not. */
+function strategiesWith(option: string): string {
+  const names = (isWanted: boolean) =>
+    StrategyOptions.options.filter(({ shape }) => (option in shape) === isWanted)
+      .map(({ shape }) => shape.strategy.value);
+  const [having, lacking] = [names(true), names(false)];
+  if (lacking.length === 0) return "with every strategy";
+  return lacking.length < having.length
+    ? `not with ${lacking.join(", ")}`
+    : `with ${having.join(", ")}`;
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
+}

@@ -1,0 +1,31 @@
+/**
+ * The visible characters in which byte-level vocabularies are written, one for each byte: bytes
+ * that print stand for themselves, the others for the characters from U+0100 in order.
+ *
+ * Source: GPT-2, `encoder.py`, `bytes_to_unicode`.
+ */
+const CHARACTERS: readonly string[] = makeCharacters();
+const BYTES: ReadonlyMap<string, number> = new Map(CHARACTERS.map((each, byte) => [each, byte]));
+
+/** The bytes that occur in UTF-8, as characters of the alphabet. */
+export const UTF8_CHARACTERS: readonly string[] = CHARACTERS.filter((_, byte) =>
+  byte < 0xc0 || (byte > 0xc1 && byte < 0xf5)
+);
+
+/** Turns characters of the alphabet into their bytes, and any other into its UTF-8. */
+export function fromByteAlphabet(content: string): Uint8Array {
+  const encoder = new TextEncoder();
+  return Uint8Array.from([...content].flatMap((each) => {
+    const byte = BYTES.get(each);
+    return byte === undefined ? [...encoder.encode(each)] : [byte];
+  }));
+}
+
+function makeCharacters(): string[] {
+  let others = 0x100;
+  return Array.from({ length: 0x100 }, (_, byte) => {
+    // The soft hyphen, U+00AD, prints as nothing.
+    const isVisible = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return String.fromCharCode(isVisible ? byte : others++);
+  });
+}

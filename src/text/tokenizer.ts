@@ -1,0 +1,136 @@
+import type { Tokenizer as Library } from "@huggingface/tokenizers";
+import { z } from "zod";
+import { openLibrary } from "./library.ts";
+import { libraryFile } from "./library_file.ts";
+import { readSpelling, type Spelling } from "./spelling.ts";
+import { isByteLevel, TokenizerJson } from "./tokenizer_json.ts";
+import { readVocabulary, TokenizerConfig, type Vocabulary } from "./vocabulary.ts";
+
+const NO_BYTES = new Uint8Array();
+
+/** Text of several scripts, with which a new tokenizer is tried. */
+const TRIAL = "It's 3 o'clock,\n\té 中 😀";
+
+/**
+ * Turns text into tokens and back.
+ *
+ * Byte-level tokenizers give any well-formed text back as it was, unless they are made to normalise
+ * it or to put a space in front. Others lose what they are made to lose, such as upper case.
+ */
+export class Tokenizer {
+  readonly #library: Library;
+  readonly #vocabulary: Vocabulary;
+  readonly #spelling: Spelling;
+  /** Bytes of the tokens asked for so far. */
+  readonly #bytes = new Map<number, Uint8Array>();
+
+  private constructor(library: Library, vocabulary: Vocabulary, spelling: Spelling) {
+    this.#library = library;
+    this.#vocabulary = vocabulary;
+    this.#spelling = spelling;
+  }
+
+  /**
+   * Makes a tokenizer from the parsed `tokenizer.json` and `tokenizer_config.json` of a BPE or
+   * WordPiece model. Without the latter (`null`) only `tokenizer.json` says what is special.
+   *
+   * @throws {SyntaxError} If they are damaged, or of another kind.
+   */
+  static fromJson(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
+    try {
+      const json = TokenizerJson.parse(tokenizerJson);
+      const vocabulary = readVocabulary({
+        vocab: json.model.vocab,
+        unknown: json.model.unk_token ?? null,
+        added: json.added_tokens ?? [],
+        config: TokenizerConfig.parse(tokenizerConfig ?? {}),
+      });
+      const byDefault = isByteLevel(json) ? { type: "ByteLevel" } : null;
+      const spelling = readSpelling(json.decoder ?? byDefault);
+      const library = openLibrary(libraryFile(json, vocabulary));
+      const tokenizer = new Tokenizer(library, vocabulary, spelling);
+      // Options of the wrong type come to light here, and not with the first prompt.
+      tokenizer.decode(tokenizer.encode(TRIAL));
+      return tokenizer;
+    } catch (cause) {
+      throw toSyntaxError(cause);
+    }
+  }
+
+  /** One more than the largest token id. */
+  get vocabSize(): number {
+    return this.#vocabulary.size;
+  }
+
+  /**
+   * The tokens of `text`, without any special token: what looks like one is ordinary text. A lone
+   * surrogate is taken for U+FFFD.
+   */
+  encode(text: string): number[] {
+    return this.#library.encode(text.toWellFormed(), { add_special_tokens: false }).ids;
+  }
+
+  /**
+   * The UTF-8 that `token` adds to running text, which may be part of a character; none for a
+   * special token. A word of a WordPiece tokenizer brings the space before it.
+   *
+   * @throws {RangeError} If no token has this id.
+   */
+  bytes(token: number): Uint8Array {
+    const known = this.#bytes.get(token);
+    if (known !== undefined) return known;
+    const bytes = this.#spell(token);
+    this.#bytes.set(token, bytes);
+    return bytes;
+  }
+
+  /**
+   * The text of `tokens` as a whole: without the space that WordPiece and Metaspace tokenizers put
+   * in front of the first word. Bytes that are not UTF-8 become U+FFFD as in WHATWG's decoder.
+   *
+   * @throws {RangeError} If no token has one of the ids.
+   */
+  decode(tokens: readonly number[]): string {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    const parts = tokens.map((token) => decoder.decode(this.bytes(token), { stream: true }));
+    const text = parts.join("") + decoder.decode();
+    const { leading } = this.#spelling;
+    return text.startsWith(leading) ? text.slice(leading.length) : text;
+  }
+
+  /**
+   * The text of `token` alone, with U+FFFD for part of a character.
+   *
+   * @throws {RangeError} If no token has this id.
+   */
+  piece(token: number): string {
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes(token));
+  }
+
+  /** Whether `token` stands for something other than text, such as the end or the mask. */
+  isSpecial(token: number): boolean {
+    return this.#vocabulary.special.has(token);
+  }
+
+  #spell(token: number): Uint8Array {
+    const { contents, special, added } = this.#vocabulary;
+    const content = contents.get(token);
+    if (content === undefined) {
+      throw new RangeError(
+        `Cannot decode the token: id is ${token}, expected one of ${contents.size} known ones`,
+      );
+    }
+    if (special.has(token)) return NO_BYTES;
+    return added.has(token) ? new TextEncoder().encode(content) : this.#spelling.bytes(content);
+  }
+}
+
+function toSyntaxError(cause: unknown): SyntaxError {
+  // The library throws them too, of regular expressions.
+  if (cause instanceof SyntaxError && cause.message.startsWith("Cannot")) return cause;
+  const [issue] = cause instanceof z.ZodError ? cause.issues : [];
+  const problem = issue === undefined
+    ? cause instanceof Error ? cause.message : String(cause)
+    : `key "${issue.path.join(".")}" is not usable (${issue.message})`;
+  return new SyntaxError(`Cannot read the tokenizer: ${problem}`, { cause });
+}

@@ -1,0 +1,70 @@
+import { type OpenedModel, run, type Surroundings } from "../../src/commands/generate.ts";
+import type { TerminalOutput } from "../../src/commands/terminal.ts";
+import { Pipe, type Screen } from "./screen.ts";
+import { ScriptedEngine } from "./scripted_engine.ts";
+
+/** Ids 0 to 255 are bytes, and 256 on have no text. */
+export const BYTE_TOKENIZER: OpenedModel["tokenizer"] = {
+  encode: (text) => [...new TextEncoder().encode(text)],
+  bytes: (token) => token < 256 ? Uint8Array.of(token) : new Uint8Array(),
+  piece: (token) => token < 256 ? new TextDecoder().decode(Uint8Array.of(token)) : "",
+};
+
+/** What a command takes from the process, with a scripted engine to open. */
+export class FakeProcess implements Surroundings {
+  readonly stdout: TerminalOutput & { written: string };
+  readonly stderr: TerminalOutput & { written: string };
+  readonly engine: ScriptedEngine;
+  readonly model: OpenedModel;
+  readonly #closing = Promise.withResolvers<void>();
+  /** What the model was opened with. */
+  opened: Parameters<Parameters<typeof run>[1]>[0] | null = null;
+  closed = 0;
+  #interrupt: ((status: number) => void) | null = null;
+
+  constructor(
+    { stdout = new Pipe(), stderr = new Pipe(), ...script }:
+      & { stdout?: Pipe | Screen; stderr?: Pipe | Screen }
+      & ConstructorParameters<typeof ScriptedEngine>[0] = {},
+  ) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.engine = new ScriptedEngine(script);
+    this.model = {
+      engine: this.engine,
+      tokenizer: BYTE_TOKENIZER,
+      close: () => {
+        this.closed += 1;
+        this.#closing.resolve();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** Resolves once the model is closed. */
+  get closing(): Promise<void> {
+    return this.#closing.promise;
+  }
+
+  get isListening(): boolean {
+    return this.#interrupt !== null;
+  }
+
+  readonly randomBytes = (count: number) => new Uint8Array(count).fill(1);
+
+  readonly onInterrupt = (interrupt: (status: number) => void) => {
+    this.#interrupt = interrupt;
+    return { [Symbol.dispose]: () => this.#interrupt = null };
+  };
+
+  interrupt(status: number): void {
+    this.#interrupt?.(status);
+  }
+
+  run(args: string[], open = () => Promise.resolve(this.model)): Promise<number> {
+    return run(args, (options) => {
+      this.opened = options;
+      return open();
+    }, this);
+  }
+}
