@@ -1,0 +1,137 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { resolve } from "@std/path";
+import type { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
+import type { SequenceRequest } from "../../src/engine/request.ts";
+import { forwardBlockCausal, loadNetwork } from "../reference/network.ts";
+import { argmax } from "../reference/reveal.ts";
+import { DeviceEngine, requestOf } from "../support/device_engine.ts";
+import { gpuTest, noise } from "../support/gpu.ts";
+
+const TINY = resolve(import.meta.dirname!, "../fixtures/bd3lm-tiny");
+const MASK = 60;
+
+const STRATEGIES: readonly StrategyOptions[] = [
+  { strategy: "first_hitting" },
+  { strategy: "ancestral", steps: 8 },
+  { strategy: "sequential" },
+  { strategy: "low_confidence_static", steps: 3 },
+  { strategy: "low_confidence_dynamic", threshold: 0.2 },
+  { strategy: "entropy_bounded", entropy_bound: 3 },
+];
+
+/** Tokens below the mask, by seed. */
+function promptOf(length: number, seed: number): number[] {
+  return Array.from(noise(length, seed), (value) => Math.floor((value + 1) / 2 * 59.99));
+}
+
+/** Requests that differ in everything that may differ. */
+function mixedRequests(count: number): SequenceRequest[] {
+  return Array.from({ length: count }, (_, i) =>
+    requestOf(promptOf(1 + i % 11, i), {
+      maxTokens: 3 + i % 13,
+      blockSize: [1, 2, 4, 8, 16][i % 5]!,
+      strategy: STRATEGIES[i % STRATEGIES.length]!,
+      temperature: [1, 0.7, 0][i % 3]!,
+      topP: [1, 0.9][i % 2]!,
+      topK: [0, 20][i % 2]!,
+      seed: 1000 + i,
+      choice: i % 2,
+      trace: i % 7 === 0,
+    }));
+}
+
+gpuTest("a sequence is the same alone and among 32 others", async (gpu) => {
+  const requests = mixedRequests(33);
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 33 });
+  const together = await engine.generate(requests);
+  for (const [i, request] of requests.entries()) {
+    const [alone] = await engine.generate([request]);
+    assertEquals(alone!.tokens, together[i]!.tokens, JSON.stringify(request));
+    assertEquals(alone!.tokens.length, request.maxTokens);
+    assert(alone!.tokens.every((token) => token >= 0 && token < MASK));
+  }
+});
+
+gpuTest("a sequence is the same in any slot, and while others come and go", async (gpu) => {
+  const requests = mixedRequests(24);
+  await using few = await DeviceEngine.open(gpu, TINY, { slots: 3 });
+  await using many = await DeviceEngine.open(gpu, TINY, { slots: 12 });
+  const narrow = await few.generate(requests);
+  const wide = await many.generate(requests.toReversed());
+  assertEquals(narrow.map(({ tokens }) => tokens), wide.toReversed().map(({ tokens }) => tokens));
+});
+
+gpuTest("seed and choice decide what is drawn", async (gpu) => {
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 4 });
+  const request = requestOf([3, 5], { maxTokens: 20, seed: 2 ** 52 + 1 });
+  const [first, again, otherSeed, otherChoice] = await engine.generate([
+    request,
+    request,
+    { ...request, seed: 2 ** 52 },
+    { ...request, choice: 1 },
+  ]);
+  assertEquals(first!.tokens, again!.tokens);
+  assertNotEquals(first!.tokens, otherSeed!.tokens);
+  assertNotEquals(first!.tokens, otherChoice!.tokens);
+});
+
+// Three windows of 32 tokens and more, with prompts that end inside and at the end of a block.
+for (const [prompt, blockSize] of [[1, 4], [4, 4], [7, 8], [30, 2], [3, 32]] as const) {
+  gpuTest(
+    `greedy text of ${blockSize}-blocks after ${prompt} tokens is the reference's over 3 windows`,
+    async (gpu) => {
+      await using engine = await DeviceEngine.open(gpu, TINY, { slots: 1 });
+      const tokens = promptOf(prompt, prompt);
+      const request = requestOf(tokens, {
+        maxTokens: 4 * 32 - prompt,
+        blockSize,
+        // All masks of a block at once: what a block is follows from the clean blocks before it.
+        strategy: { strategy: "sequential", steps: 1 },
+        temperature: 0,
+      });
+      const [outcome] = await engine.generate([request]);
+      const network = loadNetwork(TINY);
+      const window = 32 / blockSize;
+      const text = [...tokens];
+      while (text.length < 4 * 32) {
+        const end = (Math.floor(text.length / blockSize) + 1) * blockSize;
+        const masked = [...text, ...Array(end - text.length).fill(MASK)];
+        const { logits } = forwardBlockCausal(network, { tokens: masked, sigma: 0, window, blockSize });
+        for (let i = text.length; i < end; i++) {
+          text.push(argmax(logits.subarray(i * 61, i * 61 + MASK)));
+        }
+      }
+      assertEquals(outcome!.tokens, text.slice(prompt));
+    },
+  );
+}
+
+gpuTest("everything is given back, whatever way sequences end", async (gpu) => {
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 4 });
+  const free = engine.denoiser.freePages;
+  // The first requests compile kernels and fill the pool of scratch memory.
+  await engine.generate(mixedRequests(12));
+  const { weights, cache, state, scratch } = gpu.bytes;
+  const started = mixedRequests(16).map((request) => engine.start({ ...request, maxTokens: 2000 }));
+  const toTheEnd = engine.generate(mixedRequests(8));
+  for (const { id } of started) engine.loop.cancel(id);
+  const ended = await Promise.all(started.map(({ outcome }) => outcome));
+  assert(ended.every(({ events }) => {
+    const last = events.at(-1);
+    return last?.type === "end" && last.reason === "cancelled";
+  }));
+  await toTheEnd;
+  assertEquals(engine.denoiser.freePages, free);
+  assertEquals(engine.loop.load, { running: 0, waiting: 0 });
+  assertEquals(gpu.bytes, { weights, cache, state, scratch });
+});
+
+gpuTest("a thousand requests one after the other take no more memory than a few", async (gpu) => {
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 2 });
+  const requests = mixedRequests(1000).map((each) => ({ ...each, maxTokens: 2, trace: false }));
+  await engine.generate(requests.slice(0, 60));
+  const before = gpu.bytes;
+  for (const request of requests) await engine.generate([request]);
+  assertEquals(gpu.bytes, before);
+  assertEquals(engine.denoiser.freePages, engine.denoiser.limits.pages);
+});

@@ -1,0 +1,100 @@
+import { EngineLoop } from "../../src/engine/engine.ts";
+import type { SequenceEvent, SequenceRequest } from "../../src/engine/request.ts";
+import { createTurns } from "../../src/engine/worker.ts";
+import type { Gpu } from "../../src/gpu/mod.ts";
+import { GpuDenoiser, type Network } from "../../src/model/mod.ts";
+import { loadNetwork } from "./forward.ts";
+
+/** What a sequence came to. */
+export interface Outcome {
+  readonly tokens: readonly number[];
+  readonly events: readonly SequenceEvent[];
+}
+
+/** A request that continues `prompt` with everything else at its default. */
+export function requestOf(
+  prompt: readonly number[],
+  options: Partial<SequenceRequest> = {},
+): SequenceRequest {
+  return {
+    prompt,
+    maxTokens: 8,
+    blockSize: 4,
+    strategy: { strategy: "first_hitting" },
+    temperature: 1,
+    topP: 1,
+    topK: 0,
+    seed: 1,
+    choice: 0,
+    stopToken: null,
+    minEntropy: 0,
+    trace: false,
+    ...options,
+  };
+}
+
+/** The product's engine on the product's denoiser, in this isolate. */
+export class DeviceEngine implements AsyncDisposable {
+  readonly network: Network;
+  readonly denoiser: GpuDenoiser;
+  readonly loop: EngineLoop;
+  readonly #waiting = new Map<
+    number,
+    { events: SequenceEvent[]; done: PromiseWithResolvers<Outcome> }
+  >();
+  readonly #running: Promise<void>;
+  #nextId = 0;
+
+  private constructor(network: Network, denoiser: GpuDenoiser) {
+    this.network = network;
+    this.denoiser = denoiser;
+    this.loop = new EngineLoop(denoiser, {
+      listener: {
+        onEvent: (id, event) => this.#receive(id, event),
+        onError: (id, error) => this.#waiting.get(id)!.done.reject(error),
+      },
+      now: () => performance.now(),
+      nextTurn: createTurns(),
+    });
+    this.#running = this.loop.run();
+  }
+
+  static async open(
+    gpu: Gpu,
+    directory: string,
+    { slots }: { readonly slots: number },
+  ): Promise<DeviceEngine> {
+    const network = loadNetwork(gpu, directory, { format: "f32" });
+    return new DeviceEngine(network, await GpuDenoiser.open(gpu, network, { slots }));
+  }
+
+  /** Runs requests side by side. */
+  generate(requests: readonly SequenceRequest[]): Promise<Outcome[]> {
+    return Promise.all(requests.map((request) => this.start(request).outcome));
+  }
+
+  /** Starts one request. */
+  start(request: SequenceRequest): { readonly id: number; readonly outcome: Promise<Outcome> } {
+    const id = this.#nextId++;
+    const done = Promise.withResolvers<Outcome>();
+    this.#waiting.set(id, { events: [], done });
+    this.loop.submit(id, request);
+    return { id, outcome: done.promise };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.loop.close();
+    await this.#running;
+    this.denoiser[Symbol.dispose]();
+    this.network[Symbol.dispose]();
+  }
+
+  #receive(id: number, event: SequenceEvent): void {
+    const { events, done } = this.#waiting.get(id)!;
+    events.push(event);
+    if (event.type !== "end") return;
+    const tokens = events.flatMap((each) => each.type === "block" ? each.tokens : []);
+    this.#waiting.delete(id);
+    done.resolve({ tokens, events });
+  }
+}
