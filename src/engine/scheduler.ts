@@ -65,11 +65,13 @@ export class Scheduler {
     const [first] = this.#waiting;
     const slot = this.#freeSlots.at(-1);
     if (!first || slot === undefined) return null;
-    if (this.#denoiser.pagesFor(first.request) > this.#denoiser.freePages) return null;
+    const pages = this.#denoiser.pagesFor(first.request);
+    if (pages > this.#denoiser.freePages) return null;
     this.#waiting.shift();
     this.#freeSlots.pop();
     const { id, request, since } = first;
-    const sequence = new Sequence(id, request, { slot, now, queueMs: now - since });
+    const capacity = pages * this.#denoiser.limits.pageTokens;
+    const sequence = new Sequence(id, request, { slot, now, queueMs: now - since, capacity });
     this.#running.set(id, sequence);
     this.#denoiser.open(slot, request);
     return sequence;

@@ -9,6 +9,8 @@ export class Sequence {
   readonly request: SequenceRequest;
   readonly slot: number;
   readonly #queueMs: number;
+  /** Positions that the cache keeps of it at a time. */
+  readonly #capacity: number;
   /** Prompt tokens in whole blocks, and those of them that were planned. */
   readonly #promptEnd: number;
   #prefilled = 0;
@@ -29,8 +31,14 @@ export class Sequence {
   constructor(
     id: number,
     request: SequenceRequest,
-    admission: { readonly slot: number; readonly now: number; readonly queueMs: number },
+    admission: {
+      readonly slot: number;
+      readonly now: number;
+      readonly queueMs: number;
+      readonly capacity: number;
+    },
   ) {
+    this.#capacity = admission.capacity;
     this.id = id;
     this.request = request;
     this.slot = admission.slot;
@@ -58,13 +66,13 @@ export class Sequence {
     return this.hasEnded ? 0 : Math.max(0, end - blockEnd + this.#masked - this.#inFlight);
   }
 
-  /**
-   * The next prompt rows: whole blocks, at most `rows` of them, or the smallest number that is not
-   * less than a block when `rows` is.
-   */
+  /** The next prompt rows: whole blocks, at most `rows` of them. */
   takePrompt(rows: number): PromptRows | null {
     const { prompt, blockSize } = this.request;
-    const whole = Math.floor(rows / blockSize) * blockSize;
+    // All rows of a pass are stored before any of them looks back: what they, and the first block
+    // beside them, overwrite once positions go round must be out of sight for all.
+    const room = Math.max(2 * blockSize, this.#capacity - this.#prefilled) - blockSize;
+    const whole = Math.floor(Math.min(rows, room) / blockSize) * blockSize;
     const count = Math.min(whole, this.#promptEnd - this.#prefilled);
     if (count === 0) return null;
     const position = this.#prefilled;

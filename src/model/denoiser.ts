@@ -4,8 +4,9 @@ import type { SequenceOptions } from "./sequence_state.ts";
 export interface DenoiserLimits {
   /** Sequences at a time. */
   readonly slots: number;
-  /** Pages of the cache. */
+  /** Pages of the cache, and tokens of a page. */
   readonly pages: number;
+  readonly pageTokens: number;
   /** Rows of one pass. */
   readonly rows: number;
   /** Passes of one burst. */

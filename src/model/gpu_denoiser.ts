@@ -10,7 +10,7 @@ import {
 import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
 import { BurstTables } from "./burst_tables.ts";
 import type { Burst, Denoiser, DenoiserLimits, PassPlan } from "./denoiser.ts";
-import { KvCache, pagesFor } from "./kv_cache.ts";
+import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
 import {
   firstBlock,
@@ -41,6 +41,7 @@ export function denoiserLimits(
     maxPages,
     // Every slot may slide with the trained block size; one at least with the largest.
     pages: Math.max(slots * pagesFor(modelLength + blockSize), maxPages),
+    pageTokens: PAGE_TOKENS,
     rows: Math.max(MIN_ROWS, 2 * largest),
     passes: MAX_PASSES,
     promptRows: 4 * Math.max(MIN_ROWS, largest),

@@ -75,8 +75,11 @@ gpuTest("seed and choice decide what is drawn", async (gpu) => {
   assertNotEquals(first!.tokens, otherChoice!.tokens);
 });
 
-// Three windows of 32 tokens and more, with prompts that end inside and at the end of a block.
-for (const [prompt, blockSize] of [[1, 4], [4, 4], [7, 8], [30, 2], [3, 32]] as const) {
+// Three windows of 32 tokens and more, with prompts that end inside and at the end of a block, and
+// prompts that are longer than the window themselves.
+for (
+  const [prompt, blockSize] of [[1, 4], [4, 4], [7, 8], [30, 2], [3, 32], [90, 4], [97, 8]] as const
+) {
   gpuTest(
     `greedy text of ${blockSize}-blocks after ${prompt} tokens is the reference's over 3 windows`,
     async (gpu) => {
@@ -96,7 +99,12 @@ for (const [prompt, blockSize] of [[1, 4], [4, 4], [7, 8], [30, 2], [3, 32]] as 
       while (text.length < 4 * 32) {
         const end = (Math.floor(text.length / blockSize) + 1) * blockSize;
         const masked = [...text, ...Array(end - text.length).fill(MASK)];
-        const { logits } = forwardBlockCausal(network, { tokens: masked, sigma: 0, window, blockSize });
+        const { logits } = forwardBlockCausal(network, {
+          tokens: masked,
+          sigma: 0,
+          window,
+          blockSize,
+        });
         for (let i = text.length; i < end; i++) {
           text.push(argmax(logits.subarray(i * 61, i * 61 + MASK)));
         }
