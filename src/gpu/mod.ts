@@ -2,7 +2,7 @@
 export { Gpu, type MemoryKind } from "./device.ts";
 export { GpuError } from "./errors.ts";
 export { defineKernel, type Kernel } from "./kernel.ts";
-export { type Dispatch, Pass } from "./pass.ts";
+export { type Copy, type Dispatch, Pass } from "./pass.ts";
 export { Readback } from "./readback.ts";
 export { type ElementType, expectShape, Tensor } from "./tensor.ts";
 export { requestDevice } from "./subgroups.ts";

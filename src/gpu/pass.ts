@@ -14,6 +14,13 @@ export interface Dispatch {
   readonly workgroups: readonly number[];
 }
 
+/** A copy at the end of a submission. */
+export interface Copy {
+  readonly from: Tensor;
+  readonly to: GPUBuffer;
+  readonly bytes: number;
+}
+
 interface Command {
   readonly pipeline: GPUComputePipeline;
   readonly groups: readonly GPUBindGroup[];
@@ -105,14 +112,18 @@ export class Pass {
   }
 
   /** Runs what was recorded, in order, then copies; the queue keeps the order of submissions. */
-  submit(copies: readonly { from: Tensor; to: GPUBuffer; bytes: number }[] = []): void {
+  submit(copies: readonly Copy[] = []): void {
+    this.encode(copies)();
+  }
+
+  /**
+   * Encodes what was recorded, then copies, ahead of time.
+   *
+   * @returns Submits it; once. Nothing may be recorded any more.
+   */
+  encode(copies: readonly Copy[] = []): () => void {
     const { device } = this.#gpu;
     const { buffer, stride } = this.#arena;
-    if (this.#params.length > 0) {
-      const words = new Uint32Array(this.#params.length * stride / 4);
-      this.#params.forEach((each, i) => words.set(each, i * stride / 4));
-      device.queue.writeBuffer(buffer, 0, words);
-    }
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (const { pipeline, groups, params, workgroups } of this.#commands) {
@@ -126,7 +137,14 @@ export class Pass {
     for (const { from, to, bytes } of copies) {
       encoder.copyBufferToBuffer(from.buffer, 0, to, 0, bytes);
     }
-    device.queue.submit([encoder.finish()]);
+    const commands = encoder.finish();
+    const words = new Uint32Array(this.#params.length * stride / 4);
+    this.#params.forEach((each, i) => words.set(each, i * stride / 4));
+    return () => {
+      // All passes share the arena: it is written when it is this one's turn.
+      if (words.length > 0) device.queue.writeBuffer(buffer, 0, words);
+      device.queue.submit([commands]);
+    };
   }
 
   #bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup[] {

@@ -1,5 +1,5 @@
 import { JOURNAL_HEADER, ROW_WORDS, STATUS, writeRow } from "../../kernels/mod.ts";
-import type { Gpu, Readback, Tensor } from "../gpu/mod.ts";
+import type { Copy, Gpu, Readback, Tensor } from "../gpu/mod.ts";
 import type { DenoiserLimits, LaneResult, PassPlan, PromptRows } from "./denoiser.ts";
 
 /** Place of one lane's result in the journal. */
@@ -47,7 +47,7 @@ export class BurstTables implements Disposable {
   }
 
   /** Copies the journal to the readback, at the end of the submission. */
-  get journalCopy(): { from: Tensor; to: GPUBuffer; bytes: number } {
+  get journalCopy(): Copy {
     const bytes = Math.max(4, this.#journalWords * 4);
     return { from: this.journal, to: this.#readback.buffer, bytes };
   }

@@ -65,6 +65,8 @@ export interface Denoiser extends Disposable {
   readonly limits: DenoiserLimits;
   /** Pages that no sequence holds. */
   readonly freePages: number;
+  /** Position at which the first generated block begins: prompt tokens before it are prefilled. */
+  firstBlockStart(options: SequenceOptions): number;
   /** Pages that a sequence needs from its first pass to its last. */
   pagesFor(options: SequenceOptions): number;
   /** Puts a sequence into a free slot: its pages, its first block, its place at the start. */

@@ -109,6 +109,10 @@ export class GpuDenoiser implements Denoiser {
     return this.cache.freePages;
   }
 
+  firstBlockStart(options: SequenceOptions): number {
+    return firstBlockStart(options);
+  }
+
   pagesFor(options: SequenceOptions): number {
     const { prompt, maxTokens, blockSize } = options;
     const blocks = Math.ceil((prompt.length + maxTokens) / blockSize);
@@ -147,10 +151,11 @@ export class GpuDenoiser implements Denoiser {
       window: this.#network.config.modelLength,
     });
     segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
+    const submit = pass.encode([tables.journalCopy]);
     return {
       submit: () => {
         tables.upload();
-        pass.submit([tables.journalCopy]);
+        submit();
       },
       read: () => tables.read(),
     };

@@ -46,7 +46,7 @@ export function stepsOf({ strategy, blockSize }: SequenceOptions): number {
   return strategy.strategy === "first_hitting" ? blockSize : strategy.steps ?? blockSize;
 }
 
-/** Position at which the first generated block begins: prompt tokens before it are prefilled. */
+/** Position of the first generated block: the multiple of the block size that the prompt reaches. */
 export function firstBlockStart({ prompt, blockSize }: SequenceOptions): number {
   return Math.floor(prompt.length / blockSize) * blockSize;
 }

@@ -3,6 +3,7 @@ import type { SequenceEvent, SequenceRequest } from "../../src/engine/request.ts
 import { createTurns } from "../../src/engine/worker.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { GpuDenoiser, type Network } from "../../src/model/mod.ts";
+import type { WeightFormat } from "../../src/weights/formats.ts";
 import { loadNetwork } from "./forward.ts";
 
 /** What a sequence came to. */
@@ -62,9 +63,9 @@ export class DeviceEngine implements AsyncDisposable {
   static async open(
     gpu: Gpu,
     directory: string,
-    { slots }: { readonly slots: number },
+    { slots, format = "f32" }: { readonly slots: number; readonly format?: WeightFormat },
   ): Promise<DeviceEngine> {
-    const network = loadNetwork(gpu, directory, { format: "f32" });
+    const network = loadNetwork(gpu, directory, { format });
     return new DeviceEngine(network, await GpuDenoiser.open(gpu, network, { slots }));
   }
 
