@@ -26,6 +26,15 @@ const KERNELS = new Map<number, Kernel>(
 const LANES = 8;
 
 /**
+ * Keys of one dispatch. llvmpipe leaves every loop of an invocation, in silence, after 65,535
+ * iterations in all; it unrolls the loops over the components of a head up to 128 of them only.
+ */
+function keysPerDispatch(head: number, isCpu: boolean): number {
+  if (!isCpu) return 1 << 30;
+  return head > 128 ? 256 : 16_384;
+}
+
+/**
  * Size to which heads are padded with zeros.
  *
  * @throws {RangeError} If heads are larger than the kernels can take.
@@ -64,15 +73,17 @@ export function attention(pass: Pass, operands: Attention): Tensor {
   const kernel = KERNELS.get(head);
   if (!kernel) throw new TypeError(`Cannot attend: heads of ${head}, expected a padded size`);
   const o = pass.scratch("attention", [bound, heads * head]);
-  pass.dispatch(kernel, {
-    tensors: { q, k, v, rows, counts, pages, o },
-    constants: {
-      HEADS: heads,
-      PAGE: page,
-      TABLE: pages.shape[1]!,
-      SCALE: 1 / Math.sqrt(headSize),
-    },
-    workgroups: [Math.ceil(bound / LANES), heads],
-  });
+  using state = pass.scratch("attention state", [bound, heads, 2]);
+  const table = pages.shape[1]!;
+  const keys = keysPerDispatch(head, pass.gpu.isCpu);
+  // A row sees no more than its sequence's pages hold.
+  for (let skip = 0; skip < (table - 1) * page; skip += keys) {
+    pass.dispatch(kernel, {
+      tensors: { q, k, v, rows, counts, pages, o, state },
+      constants: { HEADS: heads, PAGE: page, TABLE: table, SCALE: 1 / Math.sqrt(headSize) },
+      params: { skip, keys },
+      workgroups: [Math.ceil(bound / LANES), heads],
+    });
+  }
   return o;
 }

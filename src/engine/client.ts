@@ -32,7 +32,8 @@ export class EngineClient implements Engine {
   readonly #channels = new Map<number, Channel>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
-  #status: Engine["status"] = "loading";
+  #state: Exclude<Engine["status"], "draining"> = "loading";
+  #isDraining = false;
   #nextId = 0;
 
   /** @param options `onProgress`: called while the model loads. */
@@ -66,11 +67,12 @@ export class EngineClient implements Engine {
   }
 
   get status(): Engine["status"] {
-    return this.#status;
+    return this.#isDraining ? "draining" : this.#state;
   }
 
   submit(request: SequenceRequest): Generation {
-    if (this.#status !== "ready") throw new BusyError(busyCode(this.#status));
+    const { status } = this;
+    if (status !== "ready") throw new BusyError(busyCode(status));
     const { maxConcurrent, maxQueue } = this.#capacity;
     const ahead = this.#channels.size - maxConcurrent;
     if (ahead >= maxQueue) throw new BusyError("queue_full");
@@ -86,7 +88,7 @@ export class EngineClient implements Engine {
 
   /** Takes no more sequences; those under way go on. */
   drain(): void {
-    if (this.#status === "ready" || this.#status === "loading") this.#status = "draining";
+    this.#isDraining = true;
   }
 
   /** Resolves when no sequence is under way. */
@@ -100,9 +102,9 @@ export class EngineClient implements Engine {
     this.#channels.clear();
   }
 
-  /** Notes that the Worker can do no more. */
+  /** Notes that the Worker can do no more, until it says again that it is ready. */
   fail(failure: StartFailure): void {
-    this.#status = failure.kind === "gpu" && this.#model ? "device_lost" : "failed";
+    this.#state = failure.kind === "gpu" && this.#model ? "device_lost" : "failed";
     this.#ready.reject(new EngineStartError(failure));
     this.abort(new SequenceError("device_lost", "The device failed"));
   }
@@ -111,7 +113,7 @@ export class EngineClient implements Engine {
     switch (message.type) {
       case "ready":
         this.#model = message.model;
-        if (this.#status === "loading") this.#status = "ready";
+        this.#state = "ready";
         return this.#ready.resolve(message.model);
       case "event": {
         const channel = this.#channels.get(message.id);

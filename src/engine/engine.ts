@@ -68,12 +68,11 @@ export class EngineLoop {
   /** Ends a sequence; its slot is free before the next burst is planned. */
   cancel(id: number): void {
     const sequence = this.#scheduler.find(id);
-    if (sequence) {
-      this.#emit(sequence, sequence.cancel());
-    } else if (this.#scheduler.dequeue(id)) {
-      const queueMs = 0;
-      this.#listener.onEvent(id, { type: "end", reason: "cancelled", passes: 0, queueMs });
-    }
+    if (sequence) return this.#emit(sequence, sequence.cancel());
+    const waiting = this.#scheduler.dequeue(id);
+    if (!waiting) return;
+    const queueMs = this.#now() - waiting.since;
+    this.#listener.onEvent(id, { type: "end", reason: "cancelled", passes: 0, queueMs });
   }
 
   /** Ends {@linkcode EngineLoop.run} after the burst under way. */

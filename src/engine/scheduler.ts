@@ -39,11 +39,10 @@ export class Scheduler {
     this.#waiting.push(waiting);
   }
 
-  /** Takes a waiting request out of the line; whether it was there. */
-  dequeue(id: number): boolean {
+  /** Takes a waiting request out of the line, if it is there. */
+  dequeue(id: number): Waiting | undefined {
     const index = this.#waiting.findIndex((each) => each.id === id);
-    if (index >= 0) this.#waiting.splice(index, 1);
-    return index >= 0;
+    return index < 0 ? undefined : this.#waiting.splice(index, 1)[0];
   }
 
   /** Empties the line. */
@@ -71,7 +70,9 @@ export class Scheduler {
     this.#freeSlots.pop();
     const { id, request, since } = first;
     const capacity = pages * this.#denoiser.limits.pageTokens;
-    const sequence = new Sequence(id, request, { slot, now, queueMs: now - since, capacity });
+    const start = this.#denoiser.firstBlockStart(request);
+    const queueMs = now - since;
+    const sequence = new Sequence(id, request, { slot, start, now, queueMs, capacity });
     this.#running.set(id, sequence);
     this.#denoiser.open(slot, request);
     return sequence;

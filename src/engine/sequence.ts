@@ -1,5 +1,4 @@
 import type { LaneResult, PromptRows } from "../model/denoiser.ts";
-import { firstBlockStart } from "../model/sequence_state.ts";
 import type { SequenceEvent, SequenceRequest } from "./request.ts";
 import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
 
@@ -11,7 +10,7 @@ export class Sequence {
   readonly #queueMs: number;
   /** Positions that the cache keeps of it at a time. */
   readonly #capacity: number;
-  /** Prompt tokens in whole blocks, and those of them that were planned. */
+  /** Prompt tokens before the first block, and those of them that were planned. */
   readonly #promptEnd: number;
   #prefilled = 0;
   /** Passes that were planned and not yet read. */
@@ -33,6 +32,8 @@ export class Sequence {
     request: SequenceRequest,
     admission: {
       readonly slot: number;
+      /** Position of its first block. */
+      readonly start: number;
       readonly now: number;
       readonly queueMs: number;
       readonly capacity: number;
@@ -44,7 +45,7 @@ export class Sequence {
     this.slot = admission.slot;
     this.#queueMs = admission.queueMs;
     this.#blockStartedAt = admission.now;
-    this.#promptEnd = firstBlockStart(request);
+    this.#promptEnd = admission.start;
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
   }
 
@@ -61,9 +62,9 @@ export class Sequence {
   /** Denoising passes that it can still use: each reveals one token at least. */
   get passesLeft(): number {
     const { maxTokens, prompt, blockSize } = this.request;
-    const end = Math.ceil((prompt.length + maxTokens) / blockSize) * blockSize;
-    const blockEnd = this.#promptEnd + (this.#blocks + 1) * blockSize;
-    return this.hasEnded ? 0 : Math.max(0, end - blockEnd + this.#masked - this.#inFlight);
+    const blocks = Math.ceil((prompt.length + maxTokens - this.#promptEnd) / blockSize);
+    const masked = (blocks - this.#blocks - 1) * blockSize + this.#masked;
+    return this.hasEnded ? 0 : Math.max(0, masked - this.#inFlight);
   }
 
   /** The next prompt rows: whole blocks, at most `rows` of them. */
