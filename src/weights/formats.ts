@@ -163,27 +163,30 @@ function store(
 ): Stored {
   if (format === "f32") return values;
   const halves = new Float16Array(values);
-  const tooLarge = halves.findIndex((half, i) => !Number.isFinite(half) && isFinite(values[i]!));
-  if (tooLarge >= 0) {
+  const bits = new Uint16Array(halves.buffer);
+  for (let i = 0; i < bits.length; i++) {
+    // Infinite or no number, though what was stored is neither.
+    if ((bits[i]! & 0x7c00) !== 0x7c00 || !Number.isFinite(values[i])) continue;
     throw new RangeError(
-      `Cannot store "${name}" as f16: it holds ${values[tooLarge]}, expected at most ${MAX_HALF}`,
+      `Cannot store "${name}" as f16: it holds ${values[i]}, expected at most ${MAX_HALF}`,
     );
   }
   return halves;
 }
 
-function packPanels(rows: Stored, inputs: number): Stored {
-  const perVector = 16 / rows.BYTES_PER_ELEMENT;
-  const vectors = inputs / perVector;
-  const packed = rows.BYTES_PER_ELEMENT === 2
-    ? new Float16Array(rows.length)
-    : new Float32Array(rows.length);
-  let from = 0;
-  for (let row = 0; row * inputs < rows.length; row++) {
-    const panel = Math.floor(row / 8) * 8 * inputs;
-    for (let vector = 0; vector < vectors; vector++) {
-      const to = panel + (vector * 8 + row % 8) * perVector;
-      for (let i = 0; i < perVector; i++) packed[to + i] = rows[from++]!;
+/** Puts 16-byte vectors of rows in the order of panels, whatever they hold. */
+function packPanels(rows: Stored, inputs: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(rows.buffer);
+  const packed = new Uint32Array(words.length);
+  const rowWords = inputs * rows.BYTES_PER_ELEMENT / 4;
+  for (let row = 0; row * rowWords < words.length; row++) {
+    const panel = Math.floor(row / 8) * 8 * rowWords;
+    let from = row * rowWords;
+    for (let to = panel + row % 8 * 4; from < (row + 1) * rowWords; to += 32) {
+      packed[to] = words[from++]!;
+      packed[to + 1] = words[from++]!;
+      packed[to + 2] = words[from++]!;
+      packed[to + 3] = words[from++]!;
     }
   }
   return packed;
