@@ -55,10 +55,12 @@ async function serve(config: Config): Promise<number> {
   });
   const ended = drainOnSignal(config, { models, server });
   try {
-    await Promise.race([ready, ended]);
+    const isReady = await Promise.race([ready.then(() => true), ended.then(() => false)]);
     progress[Symbol.dispose]();
-    await listening.promise;
-    announce(config, { models, port: server.addr.port });
+    if (isReady) {
+      await listening.promise;
+      announce(config, { models, port: server.addr.port });
+    }
     return await ended;
   } finally {
     models.forEach((each) => each.close());
