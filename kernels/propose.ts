@@ -1,8 +1,9 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import headFields from "./heads.wgsl" with { type: "text" };
+import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./propose.wgsl" with { type: "text" };
 
-const kernel = defineKernel("propose", source, headFields);
+const kernel = defineKernel("propose", source, headFields, proposalFields);
 
 /** Operands of {@linkcode propose}. */
 export interface Propose {

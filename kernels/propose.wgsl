@@ -18,14 +18,6 @@ struct Params {
   first_head: u32,
 }
 
-struct Proposal {
-  token: u32,
-  confidence: f32,
-  entropy: f32,
-  // 0 where a logit is NaN or infinite: then nothing else holds.
-  is_finite: u32,
-}
-
 override VOCABULARY: u32;
 override MASK: u32;
 const LANES = 128u;
@@ -39,6 +31,9 @@ const LOWEST = -3.0e38;
 
 var<workgroup> partial: array<vec4<f32>, LANES>;
 var<workgroup> partial_id: array<u32, LANES>;
+var<workgroup> lane_ties: array<u32, LANES>;
+var<workgroup> lane_mass: array<f32, LANES>;
+var<workgroup> total_mass: f32;
 
 fn sum_over_lanes(lane: u32, value: vec4<f32>) -> vec4<f32> {
   partial[lane] = value;
@@ -163,10 +158,6 @@ fn ties_in(kept: Kept, x: vec4<f32>) -> u32 {
   let tied = select(vec4(0u), vec4(1u), (sort_key(x) == vec4(kept.edge)) & (x != vec4(LOWEST)));
   return tied.x + tied.y + tied.z + tied.w;
 }
-
-var<workgroup> lane_ties: array<u32, LANES>;
-var<workgroup> lane_mass: array<f32, LANES>;
-var<workgroup> total_mass: f32;
 
 // Inverse CDF in vocabulary order. Lanes own neighbouring stretches of the vocabulary.
 fn draw(lane: u32, row: Row4, kept: Kept, uniform_draw: f32, result: u32, entropy: f32) {

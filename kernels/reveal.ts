@@ -1,9 +1,10 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import headFields from "./heads.wgsl" with { type: "text" };
+import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./reveal.wgsl" with { type: "text" };
 import sequenceFields from "./sequence.wgsl" with { type: "text" };
 
-const kernel = defineKernel("reveal", source, headFields, sequenceFields);
+const kernel = defineKernel("reveal", source, headFields, proposalFields, sequenceFields);
 
 /** Words before the tokens of a journal entry. */
 export const JOURNAL_HEADER = 6;

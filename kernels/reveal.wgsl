@@ -12,13 +12,6 @@ struct Params {
   segment: u32,
 }
 
-struct Proposal {
-  token: u32,
-  confidence: f32,
-  entropy: f32,
-  is_finite: u32,
-}
-
 override BLOCK: u32;
 const LANES = 64u;
 const MAX_BLOCK = 1024u;
@@ -26,7 +19,7 @@ const MAX_BLOCK = 1024u;
 const STATUS_IDLE = 0u;
 const STATUS_DENOISED = 1u;
 const STATUS_FAILED = 2u;
-const LOG_HEADER = 6u;
+const JOURNAL_HEADER = 6u;
 
 @group(0) @binding(0) var<storage, read> burst: array<u32>;
 @group(0) @binding(1) var<storage, read_write> sequences: array<Sequence>;
@@ -147,7 +140,7 @@ fn reveal(
     for (var j = lane; j < sequence.block_size; j += LANES) {
       let position = sequence.start + j;
       let token = tokens[place(slot, position)];
-      journal[entry + LOG_HEADER + j] = token;
+      journal[entry + JOURNAL_HEADER + j] = token;
       if (token == sequence.stop_token && position >= sequence.prompt_end) {
         atomicAdd(&stops, 1u);
       }

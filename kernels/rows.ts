@@ -45,7 +45,7 @@ export function writeHead(words: Uint32Array<ArrayBuffer>, at: number, head: Hea
   floats[at + 5] = head.uniform;
 }
 
-/** What the network suggests for one head, as `kernels/propose.wgsl` lays it out. */
+/** What the network suggests for one head, as `kernels/proposals.wgsl` lays it out. */
 export interface HeadProposal {
   readonly token: number;
   readonly confidence: number;
