@@ -24,6 +24,8 @@ const KERNELS = new Map<number, Kernel>(
   ]),
 );
 const LANES = 8;
+/** Keys of one rescaling: KEYS of attention.wgsl. */
+const KEYS = 8;
 
 /**
  * Keys of one dispatch. llvmpipe leaves every loop of an invocation, in silence, after 65,535
@@ -76,8 +78,8 @@ export function attention(pass: Pass, operands: Attention): Tensor {
   using state = pass.scratch("attention state", [bound, heads, 2]);
   const table = pages.shape[1]!;
   const keys = keysPerDispatch(head, pass.gpu.isCpu);
-  // A row sees no more than its sequence's pages hold.
-  for (let skip = 0; skip < (table - 1) * page; skip += keys) {
+  // A row sees no more than its sequence's pages hold; its first chunk may begin before its keys.
+  for (let skip = 0; skip < (table - 1) * page + KEYS; skip += keys) {
     pass.dispatch(kernel, {
       tensors: { q, k, v, rows, counts, pages, o, state },
       constants: { HEADS: heads, PAGE: page, TABLE: table, SCALE: 1 / Math.sqrt(headSize) },

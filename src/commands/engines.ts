@@ -1,5 +1,6 @@
 import { EngineClient, EngineStartError } from "../engine/client.ts";
 import { SequenceError } from "../engine/request.ts";
+import type { LoadedModel } from "../server/loaded_models.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
@@ -8,10 +9,9 @@ import type { OpenEngine } from "./engine_worker.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 
 /** A model with its engine, which may still be loading. */
-export interface RunningModel {
+export interface RunningModel extends LoadedModel {
   readonly engine: EngineClient;
-  readonly tokenizer: Tokenizer;
-  /** Ends the engine's Worker at once. */
+  /** Ends the engine at once. */
   close(): void;
 }
 

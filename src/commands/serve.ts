@@ -1,4 +1,6 @@
-import { createApp } from "../server/app.ts";
+import type { Hono } from "hono";
+import { type AppOptions, createApp } from "../server/app.ts";
+import type { AppEnv } from "../server/context.ts";
 import { CheckpointError } from "../weights/checkpoint.ts";
 import { damageReport } from "./check.ts";
 import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
@@ -8,6 +10,16 @@ import { VERSION } from "./version.ts";
 
 /** Exit status after a second signal, by signal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** What {@linkcode serve} puts together. */
+export interface ServeParts {
+  /** Starts a model's engine for each of the configured ones, and for others it knows of. */
+  readonly startEngines: (config: Config, onProgress?: ProgressListener) => RunningModel[];
+  readonly createApp: (options: AppOptions) => Hono<AppEnv>;
+}
+
+/** Told while the models load. */
+export type ProgressListener = (done: number, total: number) => void;
 
 type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
@@ -19,8 +31,17 @@ type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Respon
  */
 export async function run(args: readonly string[]): Promise<number> {
   const config = parseConfig(args, readEnvironment((name) => Deno.env.get(name)));
+  return await serve(config, { startEngines, createApp });
+}
+
+/**
+ * Listens until a signal ends it.
+ *
+ * @returns Exit status: 0 after a drain, 1 when it cannot start, which stderr then tells.
+ */
+export async function serve(config: Config, parts: ServeParts): Promise<number> {
   try {
-    return await serve(config);
+    return await listen(config, parts);
   } catch (error) {
     const cause = startError(error);
     if (cause instanceof CheckpointError) console.error(JSON.stringify(damageReport(cause)));
@@ -39,11 +60,11 @@ export function serverlessHandler(): Handler {
   return async (request, info) => await app.fetch(request, { info });
 }
 
-async function serve(config: Config): Promise<number> {
+async function listen(config: Config, parts: ServeParts): Promise<number> {
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
-  const models = startEngines(config, (done, total) => progress.update(done, total));
+  const models = parts.startEngines(config, (done, total) => progress.update(done, total));
   const ready = whenReady(models);
-  const app = createApp(appOptions(config, ready));
+  const app = parts.createApp(appOptions(config, ready));
   const listening = Promise.withResolvers<Deno.NetAddr>();
   const server = Deno.serve({
     hostname: config.host,
@@ -67,10 +88,8 @@ async function serve(config: Config): Promise<number> {
   }
 }
 
-function startEngines(
-  config: Config,
-  onProgress?: (done: number, total: number) => void,
-): RunningModel[] {
+/** Starts the engines of the configured models. */
+export function startEngines(config: Config, onProgress?: ProgressListener): RunningModel[] {
   const { weights, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
   const options = { weights, maxConcurrent, maxQueue, memoryBytes };
   return config.models.map((source) =>

@@ -18,7 +18,7 @@ export async function serveEngine(
       onError: (id, { code, message }) => port.postMessage({ type: "error", id, code, message }),
     },
     now: () => performance.now(),
-    nextTurn: createTurns(),
+    nextTurn,
   });
   port.onmessage = ({ data }) => {
     switch (data.type) {
@@ -32,14 +32,10 @@ export async function serveEngine(
   await engine.run();
 }
 
-/** A way to let waiting messages run: a message to oneself comes after them, a timer much later. */
-export function createTurns(): () => Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  let arrived = Promise.withResolvers<void>();
-  port1.onmessage = () => arrived.resolve();
-  return () => {
-    arrived = Promise.withResolvers();
-    port2.postMessage(null);
-    return arrived.promise;
-  };
+/**
+ * Resolves when the messages that have come in were handled. A message to oneself would overtake
+ * them, again and again, and a timer would take milliseconds.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -148,7 +148,8 @@ export class Gpu implements Disposable {
     this.#pipelines.set(kernel, ofKernel);
     const key = kernel.overrides.map((name) => constants[name]).join();
     const cached = ofKernel.get(key);
-    if (cached) return cached;
+    // One constant too many does not show in the key: compile() refuses it.
+    if (cached && Object.keys(constants).length === kernel.overrides.length) return cached;
     const pipeline = kernel.compile(this.device, this.layouts(kernel), constants);
     ofKernel.set(key, pipeline);
     return pipeline;
@@ -179,6 +180,9 @@ export class Gpu implements Disposable {
       await staging.mapAsync(GPUMapMode.READ);
       this.check();
       return staging.getMappedRange().slice(0);
+    } catch (cause) {
+      this.check();
+      throw new GpuError(`Cannot read "${tensor.name}": the device does not answer`, { cause });
     } finally {
       staging.destroy();
     }

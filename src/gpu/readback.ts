@@ -43,6 +43,8 @@ export class Readback implements Disposable {
       else await mapped;
       const data = this.buffer.getMappedRange(0, Math.ceil(bytes / 16) * 16).slice(0, bytes);
       this.buffer.unmap();
+      // What the device reports comes as an event, before the next message does.
+      if (this.#isDirect) await nextMessage();
       this.#gpu.check();
       return data;
     } catch (cause) {
@@ -54,6 +56,17 @@ export class Readback implements Disposable {
   [Symbol.dispose](): void {
     this.buffer.destroy();
   }
+}
+
+function nextMessage(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
 
 /** Whether a range taken right after `mapAsync` holds what was just submitted. */

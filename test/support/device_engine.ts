@@ -1,6 +1,6 @@
 import { EngineLoop } from "../../src/engine/engine.ts";
 import type { SequenceEvent, SequenceRequest } from "../../src/engine/request.ts";
-import { createTurns } from "../../src/engine/worker.ts";
+import { nextTurn } from "../../src/engine/worker.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { GpuDenoiser, type Network } from "../../src/model/mod.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
@@ -55,7 +55,7 @@ export class DeviceEngine implements AsyncDisposable {
         onError: (id, error) => this.#waiting.get(id)!.done.reject(error),
       },
       now: () => performance.now(),
-      nextTurn: createTurns(),
+      nextTurn,
     });
     this.#running = this.loop.run();
   }

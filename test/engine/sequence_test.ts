@@ -1,0 +1,183 @@
+import { assertEquals } from "@std/assert";
+import type { SequenceRequest } from "../../src/engine/request.ts";
+import { Sequence } from "../../src/engine/sequence.ts";
+import type { LaneResult } from "../../src/model/denoiser.ts";
+import { copyRequest, tokensFrom } from "../support/copy_request.ts";
+
+const PROMPT = tokensFrom(10, 6);
+const CAPACITY = 4096;
+
+function sequenceOf(
+  request: Partial<SequenceRequest>,
+  { start = 4, capacity = CAPACITY } = {},
+): Sequence {
+  const full = copyRequest(request.prompt ?? PROMPT, request);
+  return new Sequence(7, full, { slot: 2, start, now: 100, queueMs: 30, capacity });
+}
+
+/** Plans a pass and applies what it gave: the block's tokens, `null` where masked. */
+function pass(
+  sequence: Sequence,
+  tokens: readonly (number | null)[],
+  at: { start?: number; step?: number; nfe?: number; now?: number } = {},
+) {
+  const { start = 4, step = 1, nfe = step, now = 100 } = at;
+  sequence.planPass({ withPrompt: false });
+  const masked = tokens.filter((token) => token === null).length;
+  const result: LaneResult = { slot: 2, status: "denoised", start, step, nfe, masked, tokens };
+  return sequence.apply(result, now);
+}
+
+Deno.test("Sequence hands out the prompt in whole blocks, as many as fit", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 14) }, { start: 12 });
+  assertEquals(sequence.takePrompt(3), null);
+  assertEquals(sequence.isPrefilled, false);
+  const first = { slot: 2, position: 0, tokens: tokensFrom(0, 8), blockSize: 4 };
+  assertEquals(sequence.takePrompt(11), first);
+  assertEquals(sequence.isPrefilled, false);
+  const rest = { slot: 2, position: 8, tokens: tokensFrom(8, 4), blockSize: 4 };
+  assertEquals(sequence.takePrompt(100), rest);
+  assertEquals(sequence.isPrefilled, true);
+  assertEquals(sequence.takePrompt(100), null);
+});
+
+Deno.test("Sequence hands out a last part of a block where blocks start at the prompt's end", () => {
+  const sequence = sequenceOf({}, { start: 6 });
+  assertEquals(sequence.takePrompt(4)?.tokens, tokensFrom(10, 4));
+  assertEquals(sequence.takePrompt(4)?.tokens, tokensFrom(14, 2));
+  assertEquals(sequence.isPrefilled, true);
+});
+
+Deno.test("Sequence goes block by block where the prompt is longer than the cache", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 24) }, { start: 24, capacity: 16 });
+  // Beside the rows of a pass one more block fits, as long as nothing is overwritten.
+  const counts = Array.from({ length: 5 }, () => sequence.takePrompt(100)?.tokens.length);
+  assertEquals(counts, [12, 4, 4, 4, undefined]);
+});
+
+Deno.test("Sequence without a whole block of prompt is prefilled from the start", () => {
+  assertEquals(sequenceOf({ prompt: [] }, { start: 0 }).isPrefilled, true);
+  assertEquals(sequenceOf({ prompt: [1, 2, 3] }, { start: 0 }).isPrefilled, true);
+});
+
+Deno.test("Sequence has a pass left for every masked position of all its blocks", () => {
+  // Positions 6 and 7, then 8 to 11, then 12 to 15 of which 14 and 15 are beyond the length.
+  const sequence = sequenceOf({ maxTokens: 8 });
+  assertEquals(sequence.passesLeft, 10);
+  sequence.planPass({ withPrompt: false });
+  assertEquals(sequence.passesLeft, 9);
+  // The pass that was planned reveals both: one pass fewer is of use.
+  const result = { slot: 2, status: "denoised", start: 4, step: 1, nfe: 1, masked: 0 } as const;
+  sequence.apply({ ...result, tokens: [14, 15, 1, 2] }, 0);
+  assertEquals(sequence.passesLeft, 8);
+  pass(sequence, [null, 1, 2, 3], { start: 8 });
+  assertEquals(sequence.passesLeft, 5);
+});
+
+Deno.test("Sequence counts passes alike where blocks start at the prompt's end", () => {
+  assertEquals(sequenceOf({ maxTokens: 8 }, { start: 6 }).passesLeft, 8);
+  assertEquals(sequenceOf({ maxTokens: 9 }, { start: 6 }).passesLeft, 12);
+  assertEquals(sequenceOf({ maxTokens: 1, blockSize: 1 }, { start: 6 }).passesLeft, 1);
+});
+
+Deno.test("Sequence never has fewer than no passes left", () => {
+  const sequence = sequenceOf({ maxTokens: 2 });
+  sequence.planPass({ withPrompt: false });
+  sequence.planPass({ withPrompt: false });
+  sequence.planPass({ withPrompt: false });
+  assertEquals(sequence.passesLeft, 0);
+});
+
+Deno.test("Sequence tells of its blocks without the prompt, and of the end", () => {
+  const sequence = sequenceOf({ maxTokens: 5 });
+  assertEquals(pass(sequence, [14, 15, null, 1]), []);
+  assertEquals(pass(sequence, [14, 15, 2, 1], { step: 2, now: 130 }), [
+    { type: "block", index: 0, position: 6, tokens: [2, 1], steps: 2, nfe: 2, ms: 30, last: false },
+  ]);
+  assertEquals(pass(sequence, [3, 4, 5, 6], { start: 8, step: 3, nfe: 1, now: 135 }), [
+    {
+      type: "block",
+      index: 1,
+      position: 8,
+      tokens: [3, 4, 5],
+      steps: 3,
+      nfe: 1,
+      ms: 5,
+      last: true,
+    },
+    { type: "end", reason: "length", passes: 3, queueMs: 30 },
+  ]);
+  assertEquals([sequence.hasEnded, sequence.passesLeft], [true, 0]);
+});
+
+Deno.test("Sequence ignores a stop token in the prompt and ends at a generated one", () => {
+  const sequence = sequenceOf({ prompt: [1, 2, 3, 4, 9, 9], stopToken: 9 });
+  assertEquals(pass(sequence, [9, 9, 1, 2]).map(({ type }) => type), ["block"]);
+  const events = pass(sequence, [3, 9, 4, 9], { start: 8 });
+  assertEquals(events.map((event) => event.type === "block" && event.tokens), [[3, 9], false]);
+  assertEquals(events[1], { type: "end", reason: "eos", passes: 2, queueMs: 30 });
+});
+
+Deno.test("Sequence remembers the last 256 tokens for their entropy", () => {
+  const sequence = sequenceOf({ blockSize: 32, maxTokens: 1000, minEntropy: 0.5 }, { start: 0 });
+  const same = Array<number>(32).fill(5);
+  // 26 generated tokens, then 7 blocks of 32: 250. The next block fills the window.
+  const types = Array.from(
+    { length: 9 },
+    (_, i) =>
+      pass(sequence, same, { start: 32 * i }).map((event) =>
+        event.type === "end" ? event.reason : event.type
+      ).join(),
+  );
+  assertEquals(types, [...Array(8).fill("block"), "block,entropy"]);
+});
+
+Deno.test("Sequence tells of every step when asked to", () => {
+  const sequence = sequenceOf({ maxTokens: 6, trace: true });
+  const step = { type: "step", block: 0, step: 1, nfe: 1 };
+  assertEquals<unknown[]>(pass(sequence, [14, 15, null, 1]), [
+    { ...step, tokens: [null, 1], revealed: [1] },
+  ]);
+  const [second, block] = pass(sequence, [14, 15, 2, 1], { step: 5, nfe: 2 });
+  assertEquals<unknown>(second, { ...step, step: 5, nfe: 2, tokens: [2, 1], revealed: [0] });
+  assertEquals(block?.type, "block");
+  // The block after it begins with masks again.
+  assertEquals<unknown[]>(pass(sequence, [7, null, 8, null], { start: 8 }), [
+    { ...step, block: 1, tokens: [7, null, 8, null], revealed: [0, 2] },
+  ]);
+});
+
+Deno.test("Sequence counts a pass that it had rows in once, whatever rows they were", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), maxTokens: 4 }, { start: 8 });
+  sequence.takePrompt(4);
+  sequence.takePrompt(4);
+  sequence.planPass({ withPrompt: true });
+  sequence.planPass({ withPrompt: false });
+  const result = { slot: 2, status: "denoised", start: 8, step: 1, nfe: 1 } as const;
+  sequence.apply({ ...result, masked: 1, tokens: [1, 2, 3, null] }, 0);
+  const [, end] = sequence.apply({ ...result, masked: 0, tokens: [1, 2, 3, 4] }, 0);
+  // Prompt, prompt with the first step, second step.
+  assertEquals<unknown>(end, { type: "end", reason: "length", passes: 3, queueMs: 30 });
+});
+
+Deno.test("Sequence.cancel() ends it once, and what is read later changes nothing", () => {
+  const sequence = sequenceOf({ maxTokens: 8 });
+  pass(sequence, [14, 15, null, 1]);
+  sequence.planPass({ withPrompt: false });
+  assertEquals(sequence.cancel(), [
+    { type: "end", reason: "cancelled", passes: 1, queueMs: 30 },
+  ]);
+  assertEquals(sequence.cancel(), []);
+  assertEquals([sequence.hasEnded, sequence.passesLeft], [true, 0]);
+  const tokens = [14, 15, 2, 1];
+  const late = { slot: 2, status: "denoised", start: 4, step: 2, nfe: 2, masked: 0 } as const;
+  assertEquals(sequence.apply({ ...late, tokens }, 0), []);
+});
+
+Deno.test("Sequence takes no notice of a pass in which it was over", () => {
+  const sequence = sequenceOf({ maxTokens: 8 });
+  sequence.planPass({ withPrompt: false });
+  const idle = { slot: 2, status: "idle", start: 0, step: 0, nfe: 0, masked: 0 } as const;
+  assertEquals(sequence.apply({ ...idle, tokens: [] }, 0), []);
+  assertEquals(sequence.passesLeft, 10);
+});

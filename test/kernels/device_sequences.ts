@@ -1,0 +1,221 @@
+import {
+  type Head,
+  HEAD_WORDS,
+  type HeadProposal,
+  JOURNAL_HEADER,
+  plan,
+  PROPOSAL_WORDS,
+  reveal,
+  type Row,
+  ROW_WORDS,
+  writeRow,
+} from "../../kernels/mod.ts";
+import type { Gpu, Tensor } from "../../src/gpu/mod.ts";
+import {
+  firstBlock,
+  firstBlockStart,
+  packSequence,
+  SEQUENCE_WORDS,
+  type SequenceOptions,
+} from "../../src/model/sequence_state.ts";
+import { uploadWords } from "../support/gpu.ts";
+import { sequenceWord } from "../support/sequence_words.ts";
+
+/** The mask token of all tests. */
+export const MASK = 999;
+/** Words before the table of a pass, and between the entries of its journal: never touched. */
+const GAP = 3;
+const UNTOUCHED = 0xdead;
+/** Rows that fit: more than any test needs. */
+const MOST_ROWS = 8192;
+
+/** What the device planned for one pass. */
+export interface Planned {
+  readonly rows: readonly Row[];
+  readonly heads: readonly Head[];
+  /** Noise levels: two a lane, then the prompts'. */
+  readonly sigma: Float32Array;
+}
+
+/** What the device wrote of one lane. */
+export interface Entry {
+  readonly status: number;
+  readonly start: number;
+  readonly step: number;
+  readonly nfe: number;
+  readonly masked: number;
+  readonly tokens: readonly number[];
+}
+
+/** One head's proposal; the rest are certain of token 0. */
+export type PartialProposal = Partial<HeadProposal>;
+
+/** Sequences on the device, moved by the kernels alone: no network, the test proposes. */
+export class DeviceSequences implements Disposable {
+  readonly #gpu: Gpu;
+  readonly #maxBlock: number;
+  readonly #window: number;
+  readonly #tensors: Record<
+    "sequences" | "tokens" | "rows" | "heads" | "counts" | "proposals" | "sigma",
+    Tensor
+  >;
+  readonly #open = new Map<number, SequenceOptions>();
+  #lanes: readonly number[] = [];
+  #burst: Tensor | undefined;
+
+  /** @param options `window` in tokens. */
+  constructor(gpu: Gpu, options: { slots: number; maxBlock: number; window: number }) {
+    const { slots, maxBlock, window } = options;
+    this.#gpu = gpu;
+    this.#maxBlock = maxBlock;
+    this.#window = window;
+    const words = (length: number) => uploadWords(gpu, new Uint32Array(length));
+    this.#tensors = {
+      sequences: words(slots * SEQUENCE_WORDS),
+      tokens: words(slots * 2 * maxBlock),
+      rows: words(MOST_ROWS * ROW_WORDS),
+      heads: words(MOST_ROWS * HEAD_WORDS),
+      counts: words(2),
+      proposals: words(MOST_ROWS * PROPOSAL_WORDS),
+      sigma: gpu.tensor("sigma", [2 * slots + 1]),
+    };
+  }
+
+  /** Puts a sequence into a slot. */
+  open(slot: number, options: SequenceOptions): void {
+    const { sequences, tokens } = this.#tensors;
+    this.#open.set(slot, options);
+    const words = packSequence(options, this.#window);
+    this.#gpu.write(sequences, words, slot * SEQUENCE_WORDS * 4);
+    const place = slot * 2 * this.#maxBlock + firstBlockStart(options) % (2 * options.blockSize);
+    this.#gpu.write(tokens, firstBlock(options, MASK), place * 4);
+  }
+
+  /** Plans a pass of the sequences in `lanes`, with `prompts` beside them. */
+  async plan(lanes: readonly number[], prompts: readonly Row[] = []): Promise<Planned> {
+    this.#lanes = lanes;
+    this.#burst?.[Symbol.dispose]();
+    this.#burst = uploadWords(this.#gpu, this.#table(lanes, prompts));
+    const { proposals: _, ...tensors } = this.#tensors;
+    const pass = this.#gpu.pass();
+    plan(pass, { ...tensors, ...this.#common(this.#burst), maskToken: MASK });
+    pass.submit();
+    const [counts, rows, heads, sigma] = await Promise.all(
+      [tensors.counts, tensors.rows, tensors.heads, tensors.sigma].map((each) =>
+        this.#gpu.read(each)
+      ),
+    );
+    const [rowCount = 0, headCount = 0] = new Uint32Array(counts!);
+    return {
+      rows: Array.from({ length: rowCount }, (_, i) => readRow(rows!, i)),
+      heads: Array.from({ length: headCount }, (_, i) => readHead(heads!, i)),
+      sigma: new Float32Array(sigma!),
+    };
+  }
+
+  /**
+   * Ends the pass with one proposal for each of its heads.
+   *
+   * @returns The journal's entries by lane, and the counts that the next pass finds.
+   */
+  async reveal(
+    proposed: readonly PartialProposal[],
+  ): Promise<{ entries: readonly Entry[]; counts: readonly number[] }> {
+    const { rows: _, sigma: __, ...tensors } = this.#tensors;
+    this.#gpu.write(tensors.proposals, writeProposals(proposed));
+    const stride = this.#journalStride;
+    const empty = new Uint32Array(this.#lanes.length * stride + GAP).fill(UNTOUCHED);
+    using journal = uploadWords(this.#gpu, empty);
+    const pass = this.#gpu.pass();
+    // The plan before has made the table.
+    reveal(pass, { ...tensors, ...this.#common(this.#burst!), journal });
+    pass.submit();
+    const [words, counts] = await Promise.all(
+      [journal, tensors.counts].map(async (each) => new Uint32Array(await this.#gpu.read(each))),
+    );
+    const entries = this.#lanes.map((slot, lane) => {
+      const at = GAP + lane * stride;
+      return readEntry(
+        words!.subarray(at - GAP, at + stride),
+        this.#open.get(slot)?.blockSize ?? 0,
+      );
+    });
+    return { entries, counts: [...counts!] };
+  }
+
+  /** A field of a sequence, as a whole number. */
+  async field(slot: number, name: string): Promise<number> {
+    const words = new Uint32Array(await this.#gpu.read(this.#tensors.sequences));
+    return words[slot * SEQUENCE_WORDS + sequenceWord(name)]!;
+  }
+
+  [Symbol.dispose](): void {
+    for (const each of Object.values(this.#tensors)) each[Symbol.dispose]();
+    this.#burst?.[Symbol.dispose]();
+  }
+
+  get #journalStride(): number {
+    return JOURNAL_HEADER + this.#maxBlock + GAP;
+  }
+
+  #common(burst: Tensor) {
+    return { burst, segment: GAP, lanes: this.#lanes.length, maxBlock: this.#maxBlock };
+  }
+
+  #table(lanes: readonly number[], prompts: readonly Row[]): number[] {
+    const promptWords = new Uint32Array(prompts.length * ROW_WORDS);
+    prompts.forEach((row, i) => writeRow(promptWords, i * ROW_WORDS, row));
+    return [
+      ...Array(GAP).fill(UNTOUCHED),
+      lanes.length,
+      prompts.length,
+      ...lanes.flatMap((slot, lane) => [slot, GAP + lane * this.#journalStride]),
+      ...promptWords,
+    ];
+  }
+}
+
+function readRow(data: ArrayBuffer, index: number): Row {
+  const words = new Uint32Array(data, index * ROW_WORDS * 4, ROW_WORDS);
+  const [token = 0, position = 0, slot = 0, first = 0, end = 0, condition = 0] = words;
+  return { token, position, slot, first, end, condition };
+}
+
+function readHead(data: ArrayBuffer, index: number): Head {
+  const [row = 0, offset = 0, , , topK = 0] = new Uint32Array(data, index * HEAD_WORDS * 4);
+  const [, , temperature = 0, topP = 0, , uniform = 0] = new Float32Array(
+    data,
+    index * HEAD_WORDS * 4,
+  );
+  return { row, offset, temperature, topP, topK, uniform };
+}
+
+function writeProposals(proposals: readonly PartialProposal[]): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.max(1, proposals.length) * PROPOSAL_WORDS);
+  const floats = new Float32Array(words.buffer);
+  proposals.forEach(({ token = 0, confidence = 1, entropy = 0, isFinite = true }, i) => {
+    const at = i * PROPOSAL_WORDS;
+    words[at] = token;
+    floats.set([confidence, entropy], at + 1);
+    words[at + 3] = isFinite ? 1 : 0;
+  });
+  return words;
+}
+
+/** @param words The gap before the entry, the entry, and what follows it. */
+function readEntry(words: Uint32Array, blockSize: number): Entry {
+  const [status = 0, start = 0, step = 0, nfe = 0, masked = 0] = words.subarray(GAP);
+  const first = GAP + JOURNAL_HEADER;
+  const outside = [...words.subarray(0, GAP), ...words.subarray(first + blockSize)];
+  if (outside.some((word) => word !== UNTOUCHED)) {
+    throw new Error("Cannot read the journal: an entry goes beyond its place");
+  }
+  return {
+    status,
+    start,
+    step,
+    nfe,
+    masked,
+    tokens: [...words.subarray(first, first + blockSize)],
+  };
+}

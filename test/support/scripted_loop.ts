@@ -1,0 +1,115 @@
+import { assert } from "@std/assert";
+import { EngineLoop } from "../../src/engine/engine.ts";
+import type {
+  BlockEvent,
+  EndEvent,
+  SequenceError,
+  SequenceEvent,
+  SequenceRequest,
+  StepEvent,
+} from "../../src/engine/request.ts";
+import { nextTurn } from "../../src/engine/worker.ts";
+import { type DenoiserScript, ScriptedDenoiser } from "./scripted_denoiser.ts";
+
+/** What became of a sequence so far. */
+export class Followed {
+  readonly events: SequenceEvent[] = [];
+  readonly #ended = Promise.withResolvers<void>();
+  error: SequenceError | null = null;
+
+  constructor(readonly id: number) {}
+
+  /** Resolves at the end of the sequence, whatever it is. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Its end, if that was none by an error. */
+  get end(): EndEvent | undefined {
+    return this.events.find((event) => event.type === "end");
+  }
+
+  get blocks(): BlockEvent[] {
+    return this.events.filter((event) => event.type === "block");
+  }
+
+  get steps(): StepEvent[] {
+    return this.events.filter((event) => event.type === "step");
+  }
+
+  /** Tokens of all blocks. */
+  get tokens(): number[] {
+    return this.blocks.flatMap(({ tokens }) => tokens);
+  }
+
+  push(event: SequenceEvent): void {
+    assert(!this.error && !this.end, `sequence ${this.id} goes on after its end`);
+    this.events.push(event);
+    if (event.type === "end") this.#ended.resolve();
+  }
+
+  fail(error: SequenceError): void {
+    assert(!this.error && !this.end, `sequence ${this.id} fails after its end`);
+    this.error = error;
+    this.#ended.resolve();
+  }
+}
+
+/** The engine's loop on a scripted denoiser, and a clock that stands still unless it is set. */
+export class ScriptedLoop implements AsyncDisposable {
+  readonly denoiser: ScriptedDenoiser;
+  readonly loop: EngineLoop;
+  readonly clock = { ms: 0 };
+  /** Called after every event, and like a message never amid the events of one pass. */
+  onEvent: (sequence: Followed, event: SequenceEvent) => void = () => {};
+  /** Settles when the loop ends. */
+  readonly running: Promise<void>;
+  readonly #followed: Followed[] = [];
+
+  constructor(script: DenoiserScript = {}) {
+    this.denoiser = new ScriptedDenoiser(script);
+    this.loop = new EngineLoop(this.denoiser, {
+      listener: {
+        onEvent: (id, event) => {
+          const sequence = this.#followed[id]!; // Ids are handed out by submit().
+          sequence.push(event);
+          queueMicrotask(() => this.onEvent(sequence, event));
+        },
+        onError: (id, error) => this.#followed[id]!.fail(error),
+      },
+      now: () => this.clock.ms,
+      nextTurn,
+    });
+    this.running = this.loop.run();
+    // Tests that lose the device look at it themselves.
+    this.running.catch(() => {});
+  }
+
+  submit(request: SequenceRequest): Followed {
+    const sequence = new Followed(this.#followed.length);
+    this.#followed.push(sequence);
+    this.loop.submit(sequence.id, request);
+    return sequence;
+  }
+
+  /** Runs requests side by side to their ends. */
+  async finish(requests: readonly SequenceRequest[]): Promise<Followed[]> {
+    const sequences = requests.map((request) => this.submit(request));
+    await Promise.all(sequences.map(({ ended }) => ended));
+    return sequences;
+  }
+
+  /** Checks that nothing is held any more. */
+  assertIdle(): void {
+    const { openSlots, freePages, limits } = this.denoiser;
+    assert(openSlots === 0, `${openSlots} slots are open`);
+    assert(freePages === limits.pages, `${freePages} pages of ${limits.pages} are free`);
+    const { running, waiting } = this.loop.load;
+    assert(running === 0 && waiting === 0, `${running} run and ${waiting} wait`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.loop.close();
+    await this.running;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * `serve` with a model that needs no files and no device, and with faults to order:
+ * `deno run -A test/support/server.ts --test-model --port 0`.
+ */
+import { z } from "zod";
+import { parseConfig, readEnvironment, SHIPPED_MODEL } from "../../src/commands/config.ts";
+import {
+  flagOf,
+  integer,
+  readSettings,
+  setting,
+  toggle,
+  UsageError,
+  type Values,
+  variableOf,
+} from "../../src/commands/flags.ts";
+import { serve, startEngines } from "../../src/commands/serve.ts";
+import { type AppOptions, createApp } from "../../src/server/app.ts";
+import { readJson } from "../../src/server/body.ts";
+import { validate } from "../../src/server/validate.ts";
+import { TestModel } from "./test_model.ts";
+
+/** The flags that `serve` does not know. */
+const SETTINGS = {
+  testModel: setting(toggle, false, "serve test-copy, after the models given"),
+  testStepMs: setting(integer(0, 60_000), 5, "least time of a denoising step"),
+  faultInjection: setting(toggle, false, "answer POST /debug/faults"),
+};
+
+const Faults = z.strictObject({
+  fault: z.enum(["device_lost", "forward_error"]),
+  ms: z.int().min(0).max(60_000).default(500),
+});
+
+/** Runs the test server and gives the exit status. */
+async function run(args: readonly string[]): Promise<number> {
+  const get = (name: string) => Deno.env.get(name);
+  const { own, others } = splitArgs(args);
+  const { testModel, testStepMs, faultInjection } = readOwnSettings(own, get);
+  const defaultModels = testModel ? [] : [SHIPPED_MODEL];
+  const config = parseConfig(others, readEnvironment(get), { defaultModels });
+  const model = testModel ? new TestModel({ ...config, stepMs: testStepMs }) : null;
+  if (faultInjection && !model) {
+    throw new UsageError("Cannot inject faults: they are those of the test model, which is off");
+  }
+  return await serve(config, {
+    startEngines: (...loading) => [...startEngines(...loading), ...(model ? [model] : [])],
+    createApp: (options) => {
+      const app = createApp(options);
+      if (faultInjection) app.post("/debug/faults", (c) => inject(c.req.raw, { model, options }));
+      return app;
+    },
+  });
+}
+
+/** Tells the flags of this server from those of `serve`. */
+function splitArgs(args: readonly string[]): { own: string[]; others: string[] } {
+  const own: string[] = [];
+  const others: string[] = [];
+  const names = Object.keys(SETTINGS).map(flagOf);
+  for (const [i, each] of args.entries()) {
+    const isValue = args[i - 1] === flagOf("testStepMs");
+    const isOwn = isValue || names.includes(each.split("=", 1)[0]!);
+    (isOwn ? own : others).push(each);
+  }
+  return { own, others };
+}
+
+function readOwnSettings(
+  args: readonly string[],
+  get: (name: string) => string | undefined,
+): Values<typeof SETTINGS> {
+  const names = Object.keys(SETTINGS).map(variableOf);
+  const environment = names.map((name) => [name, get(name) ?? ""]);
+  return readSettings(SETTINGS, args, Object.fromEntries(environment)).values;
+}
+
+async function inject(
+  request: Request,
+  { model, options }: { readonly model: TestModel | null; readonly options: AppOptions },
+): Promise<Response> {
+  const { fault, ms } = validate(Faults, await readJson(request, options.settings));
+  if (fault === "device_lost") model?.loseDevice(ms);
+  else model?.failNextStep();
+  return new Response(null, { status: 204 });
+}
+
+try {
+  Deno.exit(await run(Deno.args));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  Deno.exit(2);
+}
