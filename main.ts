@@ -25,7 +25,7 @@ const HELP = `Samples text from block diffusion language models.
 
 Usage: deno task COMMAND [ARGUMENTS]
 
-  serve            answer HTTP requests (default)
+  serve            answer HTTP requests; where only flags are given, too
   generate PROMPT  print what the model makes of a prompt
   check DIR        say whether a checkpoint can be served
   doctor           say whether this machine can serve
@@ -41,9 +41,15 @@ export default {
   /** Answers a request; the first one starts the engine and waits for the model. */
   async fetch(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
     handler ??= import("./src/commands/serve.ts").then((serve) => serve.serverlessHandler());
-    return await (await handler)(request, info);
+    return await (await handler.catch(giveUp))(request, info);
   },
 };
+
+/** Without an engine there is nothing to wait for: whoever started this process must hear of it. */
+function giveUp(error: unknown): never {
+  console.error(error instanceof Error ? error.message : String(error));
+  Deno.exit(1);
+}
 
 /** Runs the command that the first argument names and gives its exit status. */
 async function main(args: string[]): Promise<number> {

@@ -53,6 +53,10 @@ export function check(directory: string): CheckReport {
   }
 }
 
+const USAGE = `Says in one line of JSON whether the checkpoint in a directory can be served.
+
+Usage: deno task check DIR`;
+
 /** The line that `check` and a server that cannot start print for a checkpoint they refuse. */
 export function damageReport({ file, code, message }: CheckpointError): DamageReport {
   return { ok: false, file, code, message };
@@ -66,8 +70,12 @@ export function damageReport({ file, code, message }: CheckpointError): DamageRe
  */
 export function run(args: readonly string[]): Promise<number> {
   const [directory] = args;
+  if (directory === "--help" || directory === "-h") {
+    console.log(USAGE);
+    return Promise.resolve(0);
+  }
   if (directory === undefined || args.length > 1 || directory.startsWith("-")) {
-    console.error("Usage: check DIR, the directory of a checkpoint");
+    console.error(USAGE);
     return Promise.resolve(2);
   }
   const report = check(directory);

@@ -44,6 +44,8 @@ export const SHIPPED_MODEL: ModelSource = {
 // setTimeout() fires at once for anything longer.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_SEQUENCES = 65_536;
+// With the longest context, half of the positions that rotary tables reach.
+const MAX_OUTPUT_TOKENS = 1_000_000;
 const duration = integer(1, MAX_TIMEOUT_MS);
 
 // A comma or a space would add a second entry to the permission that is made of it.
@@ -78,7 +80,11 @@ const SETTINGS = {
   maxBodyBytes: setting(integer(1, 2 ** 30), 1_048_576, "size of a request body"),
   maxConcurrent: setting(integer(1, MAX_SEQUENCES), 8, "sequences running at a time"),
   maxQueue: setting(integer(0, MAX_SEQUENCES), 64, "sequences waiting"),
-  maxOutputTokens: setting(integer(1, 2 ** 31), 16_384, "max_tokens where the context slides"),
+  maxOutputTokens: setting(
+    integer(1, MAX_OUTPUT_TOKENS),
+    16_384,
+    "max_tokens where the context slides",
+  ),
   maxRetained: setting(integer(0, MAX_SEQUENCES), 256, "finished generations kept for resuming"),
   bodyTimeoutMs: setting(duration, 10_000, "from headers to the end of the body"),
   requestTimeoutMs: setting(duration, 300_000, "from admission to the end, queueing included"),

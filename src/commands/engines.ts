@@ -37,6 +37,7 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
     maxConcurrent,
     maxQueue,
     ...(onProgress && { onProgress }),
+    onFailure: ({ message }) => console.error(`${source.id}: the engine failed: ${message}`),
   });
   worker.onerror = (event) => {
     event.preventDefault();

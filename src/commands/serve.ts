@@ -43,11 +43,16 @@ export async function serve(config: Config, parts: ServeParts): Promise<number> 
   try {
     return await listen(config, parts);
   } catch (error) {
-    const cause = startError(error);
-    if (cause instanceof CheckpointError) console.error(JSON.stringify(damageReport(cause)));
-    else console.error(cause instanceof Error ? cause.message : String(cause));
+    report(error);
     return 1;
   }
+}
+
+/** Tells the operator why there is no engine. */
+function report(error: unknown): void {
+  const cause = startError(error);
+  if (cause instanceof CheckpointError) console.error(JSON.stringify(damageReport(cause)));
+  else console.error(cause instanceof Error ? cause.message : String(cause));
 }
 
 /** The handler of `deno serve main.ts`: settings from the environment; requests wait for the model. */
@@ -56,7 +61,11 @@ export function serverlessHandler(): Handler {
   // The platform listens, as a rule not on loopback alone.
   const config = parseConfig([], { BD_HOST: "0.0.0.0", ...environment });
   const models = startEngines(config);
-  const app = createApp({ ...appOptions(config, whenReady(models)), waitForModel: true });
+  const ready = whenReady(models);
+  ready.catch(report);
+  const app = createApp({ ...appOptions(config, ready), waitForModel: true });
+  // The runtime closes the listener itself; what keeps the process are the engines.
+  drainOnSignal(config, { models, shutdown: () => Promise.resolve() });
   return async (request, info) => await app.fetch(request, { info });
 }
 
@@ -66,15 +75,13 @@ async function listen(config: Config, parts: ServeParts): Promise<number> {
   const ready = whenReady(models);
   const app = parts.createApp(appOptions(config, ready));
   const listening = Promise.withResolvers<Deno.NetAddr>();
-  const server = Deno.serve({
-    hostname: config.host,
-    port: config.port,
+  const server = openServer(config, {
     onListen: (address) => listening.resolve(address),
     handler: (request, info) => app.fetch(request, { info }),
     // The app answers its own errors; what is left are streams that it gave up.
     onError: () => new Response(null, { status: 500 }),
   });
-  const ended = drainOnSignal(config, { models, server });
+  const ended = drainOnSignal(config, { models, shutdown: () => server.shutdown() });
   try {
     const isReady = await Promise.race([ready.then(() => true), ended.then(() => false)]);
     progress[Symbol.dispose]();
@@ -85,6 +92,22 @@ async function listen(config: Config, parts: ServeParts): Promise<number> {
     return await ended;
   } finally {
     models.forEach((each) => each.close());
+  }
+}
+
+/** @throws {Error} If the address cannot be listened on. */
+function openServer(
+  config: Config,
+  options: Deno.ServeInit<Deno.NetAddr> & { readonly onListen: (address: Deno.NetAddr) => void } & {
+    readonly onError: () => Response;
+  },
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ ...options, hostname: config.host, port: config.port });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const remedy = "choose another --host or --port";
+    throw new Error(`Cannot listen on ${authorityOf(config)}: ${reason}; ${remedy}`, { cause });
   }
 }
 
@@ -123,9 +146,9 @@ function announce(
 /** Resolves with 0 when a first signal has been followed by the end of all running work. */
 function drainOnSignal(
   { drainTimeoutMs }: Config,
-  { models, server }: {
+  { models, shutdown }: {
     readonly models: readonly RunningModel[];
-    readonly server: Deno.HttpServer<Deno.NetAddr>;
+    readonly shutdown: () => Promise<void>;
   },
 ): Promise<number> {
   const ended = Promise.withResolvers<number>();
@@ -133,12 +156,10 @@ function drainOnSignal(
   const drain = async () => {
     for (const { engine } of models) engine.drain();
     const idle = Promise.all(models.map(({ engine }) => engine.idle()));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([idle, new Promise((done) => timer = setTimeout(done, drainTimeoutMs))]);
-    clearTimeout(timer);
+    await atMost(drainTimeoutMs, idle);
     models.forEach((each) => each.close());
     // Connections that stay open without a request would hold it up.
-    await Promise.race([server.shutdown(), new Promise((done) => setTimeout(done, 1000))]);
+    await atMost(1000, shutdown());
     ended.resolve(0);
   };
   for (const [signal, status] of Object.entries(SIGNALS)) {
@@ -149,4 +170,11 @@ function drainOnSignal(
     });
   }
   return ended.promise;
+}
+
+/** Waits for `work`, but no longer than `ms`. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([work, new Promise((done) => timer = setTimeout(done, ms))]);
+  clearTimeout(timer);
 }

@@ -29,6 +29,7 @@ export class EngineStartError extends Error {
 export class EngineClient implements Engine {
   readonly #port: Port<FromEngine, ToEngine>;
   readonly #capacity: EngineCapacity;
+  readonly #onFailure: (failure: StartFailure) => void;
   readonly #channels = new Map<number, Channel>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
@@ -36,15 +37,20 @@ export class EngineClient implements Engine {
   #isDraining = false;
   #nextId = 0;
 
-  /** @param options `onProgress`: called while the model loads. */
+  /**
+   * @param options `onProgress`: called while the model loads. `onFailure`: called when the engine,
+   * once ready, can do no more.
+   */
   constructor(
     port: Port<FromEngine, ToEngine>,
     options: EngineCapacity & {
       readonly onProgress?: (done: number, total: number) => void;
+      readonly onFailure?: (failure: StartFailure) => void;
     },
   ) {
     this.#port = port;
     this.#capacity = options;
+    this.#onFailure = options.onFailure ?? (() => {});
     this.#ready.promise.catch(() => {}); // Reported to those who ask.
     port.onmessage = ({ data }) => {
       if (data.type === "progress") options.onProgress?.(data.done, data.total);
@@ -105,8 +111,13 @@ export class EngineClient implements Engine {
   /** Notes that the Worker can do no more, until it says again that it is ready. */
   fail(failure: StartFailure): void {
     this.#state = failure.kind === "gpu" && this.#model ? "device_lost" : "failed";
+    if (this.#model) this.#onFailure(failure);
     this.#ready.reject(new EngineStartError(failure));
-    this.abort(new SequenceError("device_lost", "The device failed"));
+    this.abort(
+      failure.kind === "gpu"
+        ? new SequenceError("device_lost", "The device failed")
+        : new SequenceError("internal_error", "The engine failed"),
+    );
   }
 
   #receive(message: Exclude<FromEngine, { type: "progress" }>): void {

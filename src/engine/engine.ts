@@ -1,6 +1,6 @@
 import type { Burst, Denoiser, LaneResult, PassPlan } from "../model/denoiser.ts";
 import { SequenceError, type SequenceEvent, type SequenceRequest } from "./request.ts";
-import { Scheduler } from "./scheduler.ts";
+import { AdmissionError, Scheduler } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** How long a burst should take: a cancel, or a newcomer, waits for two at most. */
@@ -84,36 +84,37 @@ export class EngineLoop {
   /**
    * Runs until closed.
    *
-   * @throws {GpuError} If the device fails; sequences are told before.
+   * @throws What ended it, a `GpuError` if the device failed; sequences are told before.
    */
   async run(): Promise<void> {
     try {
       while (!this.#isClosed) {
         const flight = this.#takeOff();
         if (flight) {
-          flight.burst.submit();
-          await this.#keepFlying(flight);
+          await this.#fly(flight);
         } else {
           await this.#wake.promise;
           this.#wake = Promise.withResolvers();
         }
       }
     } catch (cause) {
-      this.#failAll(new SequenceError("device_lost", "The device failed", { cause }));
+      this.#failAll(failureOf(cause));
       throw cause;
     }
   }
 
-  /** Reads a burst and hands it out while the next one runs, until there is none. */
-  async #keepFlying(first: Flight): Promise<void> {
+  /** Submits bursts, and hands each out while the next one runs, until there is none. */
+  async #fly(first: Flight): Promise<void> {
+    first.burst.submit();
     let flight: Flight | null = first;
+    let submittedAt = this.#now();
     while (flight) {
-      const startedAt = this.#now();
       // Recorded while the device works, submitted the moment it is done.
       const next = this.#isClosed ? null : this.#takeOff();
       const results = await flight.burst.read();
+      this.#measure((this.#now() - submittedAt) / flight.plans.length);
+      submittedAt = this.#now();
       next?.burst.submit();
-      this.#measure((this.#now() - startedAt) / flight.plans.length);
       this.#land(flight, results);
       await this.#nextTurn();
       flight = next;
@@ -131,8 +132,20 @@ export class EngineLoop {
   }
 
   #admit(): void {
-    while (this.#scheduler.admit(this.#now())) {
+    while (this.#admitOne()) {
       // Everybody who fits.
+    }
+  }
+
+  /** Whether the first in line has left it. */
+  #admitOne(): boolean {
+    try {
+      return this.#scheduler.admit(this.#now()) !== null;
+    } catch (error) {
+      if (!(error instanceof AdmissionError)) throw error;
+      const { message, id } = error;
+      this.#listener.onError(id, new SequenceError("internal_error", message, { cause: error }));
+      return true;
     }
   }
 
@@ -177,4 +190,11 @@ export class EngineLoop {
     for (const sequence of this.#scheduler.running) this.#fail(sequence, error);
     for (const { id } of this.#scheduler.drain()) this.#listener.onError(id, error);
   }
+}
+
+/** What running sequences are told. By its name, since the engine knows nothing of devices. */
+function failureOf(cause: unknown): SequenceError {
+  return cause instanceof Error && cause.name === "GpuError"
+    ? new SequenceError("device_lost", "The device failed", { cause })
+    : new SequenceError("internal_error", "The engine failed", { cause });
 }

@@ -2,7 +2,7 @@ import type { SequenceOptions } from "../model/sequence_state.ts";
 
 /** What one sequence is asked to do. Token ids only: text is the server's affair. */
 export interface SequenceRequest extends SequenceOptions {
-  /** Nats; 0 is off. Ends after the block that lowers the entropy of the last 256 tokens below. */
+  /** Nats; 0 is off. Ends after a block that leaves the last 256 generated tokens, if as many, below. */
   readonly minEntropy: number;
   /** Whether {@linkcode StepEvent}s are wanted. */
   readonly trace: boolean;

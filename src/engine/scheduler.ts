@@ -9,6 +9,14 @@ interface Waiting {
   readonly since: number;
 }
 
+/** A request that the denoiser did not take. */
+export class AdmissionError extends Error {
+  override readonly name = "AdmissionError";
+  constructor(readonly id: number, options: ErrorOptions) {
+    super("Cannot admit the sequence", options);
+  }
+}
+
 /** Which sequences run, which wait, and what goes into the next burst. First come, first served. */
 export class Scheduler {
   readonly #denoiser: Denoiser;
@@ -59,6 +67,7 @@ export class Scheduler {
    * Moves the first in line into a slot while there is one, and pages for it.
    *
    * @returns It, or `null` when nobody can move.
+   * @throws {AdmissionError} If the denoiser does not take it; it is out of the line then.
    */
   admit(now: number): Sequence | null {
     const [first] = this.#waiting;
@@ -67,6 +76,11 @@ export class Scheduler {
     const pages = this.#denoiser.pagesFor(first.request);
     if (pages > this.#denoiser.freePages) return null;
     this.#waiting.shift();
+    try {
+      this.#denoiser.open(slot, first.request);
+    } catch (cause) {
+      throw new AdmissionError(first.id, { cause });
+    }
     this.#freeSlots.pop();
     const { id, request, since } = first;
     const capacity = pages * this.#denoiser.limits.pageTokens;
@@ -74,7 +88,6 @@ export class Scheduler {
     const queueMs = now - since;
     const sequence = new Sequence(id, request, { slot, start, now, queueMs, capacity });
     this.#running.set(id, sequence);
-    this.#denoiser.open(slot, request);
     return sequence;
   }
 

@@ -16,6 +16,8 @@ export class Sequence {
   /** Passes that were planned and not yet read. */
   #inFlight = 0;
   #passes = 0;
+  /** Whether the first denoising pass was counted as the last one of the prompt. */
+  #sharesFirstPass = false;
   /** Generated tokens so far, of clean blocks; the last of them. */
   #generated = 0;
   #recent: number[] = [];
@@ -86,15 +88,16 @@ export class Sequence {
   /** Notes that a denoising pass was planned. */
   planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
     this.#inFlight += 1;
-    // Prompt rows and denoising rows in the same pass are one pass.
-    if (withPrompt) this.#passes -= 1;
+    // Prompt rows and denoising rows in the same pass are one pass; it can only be the first.
+    if (withPrompt) this.#sharesFirstPass = true;
   }
 
   /** Follows one pass; the events that it gives rise to. */
   apply(result: LaneResult, now: number): SequenceEvent[] {
     this.#inFlight -= 1;
     if (this.hasEnded || result.status !== "denoised") return [];
-    this.#passes += 1;
+    this.#passes += this.#sharesFirstPass ? 0 : 1;
+    this.#sharesFirstPass = false;
     this.#masked = result.masked;
     const events = this.request.trace ? [this.#step(result)] : [];
     return result.masked === 0 ? [...events, ...this.#block(result, now)] : events;

@@ -14,6 +14,9 @@ const TIMESTEP_WIDTH = 256;
 /** Largest block size offered or accepted. */
 const MAX_BLOCK_SIZE = 1024;
 
+/** Largest head that attention takes. */
+const MAX_HEAD_SIZE = 256;
+
 /** Configuration of a BD3-LM: a diffusion transformer with adaptive layer norm. */
 export interface Bd3lmConfig extends ModelConfig {
   readonly modelType: "bd3lm";
@@ -140,6 +143,14 @@ function parseConfigFile(json: unknown): z.output<typeof ConfigFile> {
   if (file.hidden_dim % (2 * file.n_heads) !== 0) {
     const [width, heads] = [file.hidden_dim, file.n_heads];
     throw invalid(`key "n_heads" is ${heads}, expected heads of an even size to fill ${width}`);
+  }
+  const headSize = file.hidden_dim / file.n_heads;
+  if (headSize > MAX_HEAD_SIZE) {
+    throw new CheckpointError(
+      CONFIG_FILE,
+      "unsupported_model",
+      `key "n_heads" is ${file.n_heads}: heads of ${headSize}, expected at most ${MAX_HEAD_SIZE}`,
+    );
   }
   return file;
 }

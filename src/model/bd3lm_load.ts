@@ -169,7 +169,8 @@ class Loader {
     const { rows, columns, hasBias = false, format = this.#format } = matrix;
     const source = this.#source(`${name}.weight`, { rows, columns });
     const bias = hasBias ? { bias: this.#bias(`${name}.bias`, rows) } : {};
-    return this.#count(uploadLinear(this.#gpu, { ...source, ...bias }, { name, format }));
+    const weight = uploadLinear(this.#gpu, { ...source, ...bias }, { name, format });
+    return this.#count(weight, hasBias ? 2 : 1);
   }
 
   #bias(name: string, lines: readonly Line[]): Float32Array<ArrayBuffer> {
@@ -206,8 +207,9 @@ class Loader {
     };
   }
 
-  #count<T>(loaded: T): T {
-    this.#onProgress(++this.#done, this.#checkpoint.tensors.size);
+  #count<T>(loaded: T, tensors = 1): T {
+    this.#done += tensors;
+    this.#onProgress(this.#done, this.#checkpoint.tensors.size);
     return loaded;
   }
 }

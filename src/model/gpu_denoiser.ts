@@ -26,7 +26,7 @@ const MAX_PASSES = 32;
 /** Prompt rows that ride in one pass at most, and rows of small models' passes. */
 const MIN_ROWS = 512;
 /** Logits that exist at a time, bytes; more heads go through the output layer in parts. */
-const LOGITS_BYTES = 64 << 20;
+export const LOGITS_BYTES = 64 << 20;
 
 /** Sizes of a {@linkcode GpuDenoiser}, which follow from the model and the number of sequences. */
 export function denoiserLimits(

@@ -2,11 +2,8 @@ import { paddedHeadSize } from "../../kernels/mod.ts";
 import { GpuError } from "../gpu/mod.ts";
 import { align, weightBytes, type WeightFormat } from "../weights/formats.ts";
 import type { FamilyConfig } from "./family.ts";
-import { denoiserLimits } from "./gpu_denoiser.ts";
+import { denoiserLimits, LOGITS_BYTES } from "./gpu_denoiser.ts";
 import { PAGE_TOKENS } from "./kv_cache.ts";
-
-/** Logits of one part of the heads, see `GpuDenoiser`. */
-const LOGITS_BYTES = 64 << 20;
 
 /** Device memory that a model takes, bytes. */
 export interface MemoryEstimate {

@@ -4,7 +4,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
 import { loadBd3lm, type LoadOptions } from "./bd3lm_load.ts";
 import { type FamilyConfig, readFamilyConfig } from "./family.ts";
-import { checkMemory, estimateMemory, type MemoryEstimate } from "./memory.ts";
+import { checkMemory, estimateMemory } from "./memory.ts";
 import type { Network } from "./network.ts";
 
 export type { Denoiser } from "./denoiser.ts";
@@ -45,11 +45,21 @@ export async function loadModel(
   const format = weights ?? defaultFormat(checkpoint);
   checkMemory(estimateMemory(config, { format, slots }), memoryBytes);
   gpu.device.pushErrorScope("out-of-memory");
-  const network = load(gpu, checkpoint, { config, format, ...(onProgress && { onProgress }) });
-  const error = await gpu.device.popErrorScope();
+  let network: Network;
+  let error: GPUError | null = null;
+  try {
+    network = load(gpu, checkpoint, { config, format, ...(onProgress && { onProgress }) });
+  } finally {
+    error = await gpu.device.popErrorScope();
+  }
   if (!error) return network;
+  const { total } = estimateMemory(config, { format, slots });
+  const held = gpu.bytes.weights;
   network[Symbol.dispose]();
-  throw outOfMemory(estimateMemory(config, { format, slots }), error);
+  throw new GpuError(
+    `Cannot load the model: it takes about ${total} bytes of device memory, and the device gave up ` +
+      `by ${held} (${error.message})`,
+  );
 }
 
 function load(
@@ -61,10 +71,4 @@ function load(
     case "bd3lm":
       return loadBd3lm(gpu, checkpoint, { ...options, config });
   }
-}
-
-function outOfMemory({ total }: MemoryEstimate, { message }: GPUError): GpuError {
-  return new GpuError(
-    `Cannot load the model: it takes ${total} bytes of device memory (${message})`,
-  );
 }

@@ -56,7 +56,7 @@ export function eventId(id: string, number: number): string {
 /**
  * Turns a sequence's tokens into text and its events into those of the wire. At a stop string it
  * cuts the block and cancels the sequence, then waits for its end: when `done` is sent, the place
- * is free and the passes are all counted.
+ * is free. Passes that were under way at the stop are not counted.
  *
  * @throws What the sequence failed with.
  */

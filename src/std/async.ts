@@ -1,6 +1,4 @@
 // Deno std from npm, which brings no types: the part in use is declared beside it.
-// @ts-types="./deadline.d.ts"
-export * from "deno-std/async/deadline.js";
 // @ts-types="./delay.d.ts"
 export * from "deno-std/async/delay.js";
 // @ts-types="./abortable.d.ts"

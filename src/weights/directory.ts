@@ -20,7 +20,7 @@ export class CheckpointDirectory {
       this.#root = Deno.realPathSync(path);
       if (Deno.statSync(path).isDirectory) return;
     } catch (cause) {
-      throw unreadable(".", cause);
+      throw unreadable(".", cause, "the directory");
     }
     throw new CheckpointError(".", "not_a_file", "it is a file, expected a directory");
   }
@@ -143,9 +143,9 @@ function regularFileSize(name: string, path: string): number {
 }
 
 /** The messages of Deno's own errors hold absolute paths, so only their cause keeps them. */
-function unreadable(name: string, cause: unknown): CheckpointError {
+function unreadable(name: string, cause: unknown, subject = "it"): CheckpointError {
   if (cause instanceof Deno.errors.NotFound) {
-    return new CheckpointError(name, "missing_file", "it does not exist", { cause });
+    return new CheckpointError(name, "missing_file", `${subject} does not exist`, { cause });
   }
-  return new CheckpointError(name, "unreadable_file", "it cannot be read", { cause });
+  return new CheckpointError(name, "unreadable_file", `${subject} cannot be read`, { cause });
 }

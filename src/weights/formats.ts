@@ -3,9 +3,6 @@ import type { Gpu, Tensor } from "../gpu/mod.ts";
 /** How matrices are stored on the device. Arithmetic is f32 in all of them. */
 export type WeightFormat = "f32" | "f16";
 
-/** All formats, for flags and messages. */
-export const WEIGHT_FORMATS: readonly WeightFormat[] = ["f32", "f16"];
-
 /** Widths of activations, and so both sides of every stored matrix, are multiples of this. */
 export const ALIGNMENT = 8;
 

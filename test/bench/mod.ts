@@ -23,7 +23,16 @@ const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
 };
 
 if (import.meta.main) {
-  const { json, _: names } = parseArgs(Deno.args, { string: ["json"] });
+  const { json, help, _: names, ...others } = parseArgs(Deno.args, {
+    string: ["json"],
+    boolean: ["help"],
+  });
+  const usage = `Usage: deno task bench [--json FILE] [${Object.keys(GROUPS).join("] [")}]`;
+  const flags = Object.keys(others);
+  if (help === true || flags.length > 0) {
+    console.log(flags.length > 0 ? `Cannot measure with --${flags[0]}\n${usage}` : usage);
+    Deno.exit(flags.length > 0 ? 2 : 0);
+  }
   const chosen = names.length > 0 ? names.map(String) : Object.keys(GROUPS);
   const unknown = chosen.find((name) => !Object.hasOwn(GROUPS, name));
   if (unknown !== undefined) {

@@ -135,6 +135,6 @@ Deno.test("run() ends with status 2 where not one directory is given", () => {
   for (const args of [[], ["a", "b"], ["--json"]]) {
     const { status, report, errors } = runAlone(args);
     assertEquals([status, report], [2, []]);
-    assertStringIncludes(errors!, "Usage: check DIR");
+    assertStringIncludes(errors!, "Usage: deno task check DIR");
   }
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { EngineClient } from "../../src/engine/client.ts";
 import { type Generation, SequenceError, type SequenceEvent } from "../../src/engine/request.ts";
-import { nextTurn, serveEngine } from "../../src/engine/worker.ts";
+import { serveEngine } from "../../src/engine/worker.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
 import { copyOf, copyRequest, tokensFrom } from "../support/copy_request.ts";
 import { type DenoiserScript, ScriptedDenoiser } from "../support/scripted_denoiser.ts";
