@@ -4,10 +4,10 @@
 // q, o: [rows, HEADS, 4 HEAD4] f32. k, v: [pages, HEADS, PAGE, 4 HEAD4] f32. pages: [slots, TABLE],
 // whose first entry is how many pages the sequence has; positions go round them.
 // One invocation per row and head: lanes of a workgroup are neighbouring rows, which mostly see the
-// same keys. The softmax is computed on the way: KEYS keys at a time at fixed absolute positions, one
-// rescaling each, so that the order of the sums depends on the row alone. A dispatch goes over `keys`
-// of them from `skip` on; until the last, o holds the sum, and state: [rows, HEADS] the largest score
-// and the weights' sum, so that slices give the same bits as one dispatch.
+// same keys. The softmax is computed on the way: KEYS keys at a time at fixed absolute positions,
+// one rescaling each, so that the order of the sums depends on the row alone. A dispatch goes over
+// `keys` of them from `skip` on; until the last, o holds the sum, and state: [rows, HEADS] the
+// largest score and the weights' sum, so that slices give the same bits as one dispatch.
 // Source: Vaswani et al. 2017, eq. 1; Milakov & Gimelshein 2018, "Online normalizer calculation for
 // softmax"; block-causal visibility: BD3-LM, section 3.1.
 

@@ -51,7 +51,7 @@ export interface Surroundings {
 }
 
 /** With `--overflow slide`: the most that `serve` can be told to allow. */
-const MAX_OUTPUT_TOKENS = 2 ** 31;
+const MAX_OUTPUT_TOKENS = 1_000_000;
 
 /** Of a process that could not write because nobody reads any more: 128 + SIGPIPE. */
 const STATUS_OF_CLOSED_PIPE = 141;

@@ -243,8 +243,23 @@ Deno.test("EngineClient fails everybody when the device is lost, until it is bac
   assertEquals(await readAll(next), [END]);
 });
 
-Deno.test("EngineClient that has failed for another reason says so", () => {
+Deno.test("EngineClient that has failed for another reason says so", async () => {
   const line = Line.ready();
+  const generation = line.client.submit(REQUEST);
   line.answer({ type: "failed", failure: { kind: "internal", message: "a bug" } });
   assertEquals(line.client.status, "failed");
+  const error = await assertRejects(() => readAll(generation), SequenceError);
+  assertEquals(error.code, "internal_error");
+});
+
+Deno.test("EngineClient reports a failure of an engine that was ready, once", () => {
+  const failures: string[] = [];
+  const line = new Line({ onFailure: ({ message }) => failures.push(message) });
+  line.answer({ type: "ready", model: BYTE_MODEL });
+  line.answer({ type: "failed", failure: { kind: "gpu", message: "lost" } });
+  assertEquals(failures, ["lost"]);
+  // One that never was is reported by `ready`.
+  const never = new Line({ onFailure: ({ message }) => failures.push(message) });
+  never.answer({ type: "failed", failure: { kind: "gpu", message: "no adapter" } });
+  assertEquals(failures, ["lost"]);
 });

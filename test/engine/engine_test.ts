@@ -205,3 +205,30 @@ Deno.test("EngineLoop fails everybody when the device is lost, and ends", async 
   assertEquals(sequences.map(({ end }) => end), Array(5).fill(undefined));
   engine.assertIdle();
 });
+
+Deno.test("EngineLoop ends a sequence that the denoiser does not take, and nothing else", async () => {
+  await using engine = new ScriptedLoop({ limits: { slots: 2 }, maxPositions: 100 });
+  const short = copyRequest(PROMPT);
+  const long = copyRequest(PROMPT, { maxTokens: 100 });
+  const sequences = await engine.finish([short, long, long, short, long, short]);
+  const taken = sequences.filter((_, i) => [0, 3, 5].includes(i));
+  const refused = sequences.filter(({ error }) => error);
+  assertEquals(refused.map(({ id, error }) => [id, error?.code, error?.message]), [
+    [1, "internal_error", "Cannot admit the sequence"],
+    [2, "internal_error", "Cannot admit the sequence"],
+    [4, "internal_error", "Cannot admit the sequence"],
+  ]);
+  assertEquals(taken.map(({ tokens }) => tokens), Array(3).fill(copyOf(PROMPT, 8)));
+  engine.assertIdle();
+});
+
+Deno.test("EngineLoop does not blame the device for what is no fault of it", async () => {
+  const beforeRead = () => {
+    throw new TypeError("a bug");
+  };
+  const engine = new ScriptedLoop({ limits: { slots: 1 }, beforeRead });
+  const sequences = await engine.finish([copyRequest(PROMPT), copyRequest(PROMPT)]);
+  await assertRejects(() => engine.running, TypeError, "a bug");
+  assertEquals(sequences.map(({ error }) => error?.code), ["internal_error", "internal_error"]);
+  engine.assertIdle();
+});

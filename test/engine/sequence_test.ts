@@ -174,6 +174,15 @@ Deno.test("Sequence.cancel() ends it once, and what is read later changes nothin
   assertEquals(sequence.apply({ ...late, tokens }, 0), []);
 });
 
+Deno.test("Sequence.cancel() counts the pass that prompt and first step would have shared", () => {
+  const sequence = sequenceOf({ maxTokens: 8 });
+  sequence.takePrompt(4);
+  sequence.planPass({ withPrompt: true });
+  assertEquals(sequence.cancel(), [
+    { type: "end", reason: "cancelled", passes: 1, queueMs: 30 },
+  ]);
+});
+
 Deno.test("Sequence takes no notice of a pass in which it was over", () => {
   const sequence = sequenceOf({ maxTokens: 8 });
   sequence.planPass({ withPrompt: false });

@@ -14,7 +14,7 @@ export interface HostCacheShape {
   readonly headWidth: number;
 }
 
-/** A cache of one layer as the host sees it: to fill one for a kernel, or to expect what it wrote. */
+/** A cache of one layer on the host: to fill one for a kernel, or to expect what it wrote. */
 export class HostCache {
   readonly shape: HostCacheShape;
   /** [pages, heads, pageTokens, headWidth]. */

@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import {
   HEAD_WORDS,
   type HeadProposal,
-  propose,
   PROPOSAL_WORDS,
+  propose,
   readProposal,
   writeHead,
 } from "../../kernels/mod.ts";

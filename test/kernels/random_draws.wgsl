@@ -1,7 +1,7 @@
 // Runs the fragment of kernels/random.wgsl on every input, for its test.
 //
-// inputs: [draws] of six words; bits: [draws] threefry(counter = words 0 and 1, key = words 2 and 3).
-// uniforms: [draws] uniform_at(seed = words 0 and 1, choice, stream, position, step).
+// inputs: [draws] of six words. bits: [draws] threefry(counter = words 0 and 1, key = words 2 and
+// 3). uniforms: [draws] uniform_at(seed = words 0 and 1, choice, stream, position, step).
 
 struct Draw {
   a: u32,

@@ -53,7 +53,7 @@ gpuTest("uniform_at() gives the numbers of uniformAt() and of the reference", as
   const random = randomWords(4096 * WORDS, 8);
   const at = Array.from({ length: 4096 }, (_, i) => {
     const [low, high, choice, stream, position, step] = random.slice(i * WORDS);
-    // The bounds that words are kept in: 53 bits, 1024 choices, 3 streams, any position, 2^20 steps.
+    // What they are kept within: 53 bits, 1024 choices, 3 streams, any position, 2^20 steps.
     return [
       low!,
       high! % 2 ** 21,

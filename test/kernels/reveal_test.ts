@@ -35,7 +35,7 @@ async function revealOnce(
 }
 
 gpuTest(
-  "reveal() low_confidence_static takes the most confident, of equals the left",
+  "reveal() low_confidence_static takes the most confident, leftmost first",
   async (gpu) => {
     using device = new DeviceSequences(gpu, SIZES);
     const strategy = { strategy: "low_confidence_static", steps: 2 } as const;
@@ -47,7 +47,7 @@ gpuTest(
 );
 
 gpuTest(
-  "reveal() low_confidence_dynamic takes what exceeds the threshold, or the quota",
+  "reveal() low_confidence_dynamic takes all above the threshold, or the quota",
   async (gpu) => {
     using device = new DeviceSequences(gpu, SIZES);
     const strategy = { strategy: "low_confidence_dynamic", steps: 4, threshold: 0.75 } as const;
@@ -60,7 +60,7 @@ gpuTest(
 );
 
 gpuTest(
-  "reveal() entropy_bounded takes the certain while their sum is below the bound",
+  "reveal() entropy_bounded takes the certain while the bound allows",
   async (gpu) => {
     using device = new DeviceSequences(gpu, SIZES);
     const strategy = { strategy: "entropy_bounded", steps: 4, entropy_bound: 0.5 } as const;
@@ -150,10 +150,17 @@ for (const blockSize of [1, 4, 16]) {
     const slots = ALL_STRATEGIES.length;
     const window = 2 * blockSize;
     using device = new DeviceSequences(gpu, { slots, maxBlock: 16, window });
-    const options = ALL_STRATEGIES.map((strategy, slot) => ({
-      ...PLAIN,
-      ...{ strategy, blockSize, prompt: Array(3 * slot).fill(59), maxTokens: 3 * blockSize + 1 },
-      ...{ seed: 2 ** 33 + slot, choice: slot, temperature: 0.7, topP: 0.9, topK: slot },
+    const options = ALL_STRATEGIES.map((strategy, slot): SequenceOptions => ({
+      prompt: Array(3 * slot).fill(59),
+      maxTokens: 3 * blockSize + 1,
+      blockSize,
+      strategy,
+      temperature: 0.7,
+      topP: 0.9,
+      topK: slot,
+      seed: 2 ** 33 + slot,
+      choice: slot,
+      stopToken: null,
     }));
     const passes = await runToEnd(new Lockstep(device, window), options);
     // One token a pass at the slowest, four blocks or five.

@@ -48,7 +48,7 @@ async function checkStore(gpu: Gpu, store: Store): Promise<void> {
   assertEquals(v, expected.v);
 }
 
-/** The operand, the cache after it, and the live rows of q; `parts` are q, k and v without padding. */
+/** The operand, the cache after it, and live rows of q; `parts` are q, k and v without padding. */
 function expectStore(store: Store, parts: readonly Float32Array[]) {
   const { heads, headSize, headWidth, places, live = places.length } = store;
   const width = heads * headSize;

@@ -17,6 +17,8 @@ const MAX_PAGES = 130;
 /** How a {@linkcode ScriptedDenoiser} behaves; what is left out is as in the test model. */
 export interface DenoiserScript {
   readonly limits?: Partial<DenoiserLimits>;
+  /** Positions that it can number; longer sequences are refused. */
+  readonly maxPositions?: number;
   /** A pass with denoising rows takes at least this long. */
   readonly stepMs?: number;
   /** Whether blocks start where the prompt ends, or at multiples of the block size. */
@@ -85,6 +87,8 @@ export class ScriptedDenoiser implements Denoiser {
   open(slot: number, options: SequenceOptions): void {
     expect(slot >= 0 && slot < this.limits.slots, `slot is ${slot}`);
     expect(!this.#pagesOfSlot.has(slot), `slot ${slot} is taken`);
+    const end = options.prompt.length + options.maxTokens;
+    expect(end <= (this.#script.maxPositions ?? Infinity), `position ${end} is too far`);
     const pages = this.pagesFor(options);
     expect(pages <= this.freePages, `${pages} pages are asked for, ${this.freePages} free`);
     this.#pagesOfSlot.set(slot, pages);

@@ -9,7 +9,7 @@ export const Ancestral = z.strictObject({
 
 /** The step (from 0) of a grid of `steps` in which a mask with this number in `order` falls. */
 export function fallStep(order: number, steps: number): number {
-  // In f32, as the device computes it: the product may round up to `steps`.
+  // In f32, as the device computes it.
   return Math.min(Math.floor(Math.fround(order * steps)), steps - 1);
 }
 

@@ -1,0 +1,65 @@
+import { type EventStream, readEventStream } from "./event_stream.ts";
+import { ROOT, RunningDeno } from "./process.ts";
+
+/** The test server (test/support/server.ts) as a process of its own, with the test model. */
+export class TestServer implements AsyncDisposable {
+  readonly #deno: RunningDeno;
+  /** `http://127.0.0.1:PORT`. */
+  readonly address: string;
+
+  private constructor(deno: RunningDeno, address: string) {
+    this.#deno = deno;
+    this.address = address;
+    this.#drainLog();
+  }
+
+  /** Starts it on a free port and waits until it says that it listens. */
+  static async start(...flags: string[]): Promise<TestServer> {
+    const file = `${ROOT}test/support/server.ts`;
+    const args = ["run", "--allow-all", "--frozen", file, "--test-model", "--port", "0", ...flags];
+    const deno = new RunningDeno(args);
+    const printed: (string | null)[] = [];
+    while (printed.at(-1) !== null) {
+      const line = await deno.line();
+      const address = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(line ?? "")?.[1];
+      if (address !== undefined) return new TestServer(deno, address);
+      printed.push(line);
+    }
+    throw new Error(`Cannot find the server's address: it printed ${printed.join("\n")}`);
+  }
+
+  get status(): Promise<Deno.CommandStatus> {
+    return this.#deno.process.status;
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#deno.process.kill(signal);
+  }
+
+  async get(path: string, init?: RequestInit): Promise<Response> {
+    return await fetch(this.address + path, init);
+  }
+
+  async post(path: string, body: unknown, init?: RequestInit): Promise<Response> {
+    return await fetch(this.address + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      ...init,
+    });
+  }
+
+  /** Posts to `/v1/blocks` and reads the whole stream. */
+  async blocks(body: Record<string, unknown>): Promise<EventStream> {
+    return await readEventStream(await this.post("/v1/blocks", body));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#deno[Symbol.asyncDispose]();
+  }
+
+  /** A pipe that nobody empties would stop the server. */
+  async #drainLog(): Promise<void> {
+    while (await this.#deno.line() !== null);
+  }
+}
