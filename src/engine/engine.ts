@@ -5,6 +5,8 @@ import type { Sequence } from "./sequence.ts";
 
 /** How long a burst should take: a cancel, or a newcomer, waits for two at most. */
 const BURST_MS = 45;
+/** Prompt rows of a burst before anybody knows how long they take. */
+const FIRST_PROMPT_ROWS = 128;
 /** Share of the newest burst in the estimate of how long a pass takes. */
 const SMOOTHING = 0.3;
 
@@ -33,8 +35,10 @@ export class EngineLoop {
   readonly #nextTurn: () => Promise<void>;
   #wake = Promise.withResolvers<void>();
   #isClosed = false;
-  /** Milliseconds of one pass; 0 until measured. */
+  /** Milliseconds of one pass without prompts; 0 until measured. */
   #passMs = 0;
+  /** Milliseconds of one prompt row in a burst that has some; 0 until measured. */
+  #promptRowMs = 0;
 
   /**
    * @param options `now`: a clock in milliseconds. `nextTurn`: lets the messages that came in run.
@@ -112,7 +116,7 @@ export class EngineLoop {
       // Recorded while the device works, submitted the moment it is done.
       const next = this.#isClosed ? null : this.#takeOff();
       const results = await flight.burst.read();
-      this.#measure((this.#now() - submittedAt) / flight.plans.length);
+      this.#measure(flight, this.#now() - submittedAt);
       submittedAt = this.#now();
       next?.burst.submit();
       this.#land(flight, results);
@@ -125,7 +129,8 @@ export class EngineLoop {
   #takeOff(): Flight | null {
     this.#admit();
     const running = this.#scheduler.running;
-    const plans = this.#scheduler.plan(this.#burstLength(running));
+    const promptRows = this.#promptRowMs === 0 ? FIRST_PROMPT_ROWS : BURST_MS / this.#promptRowMs;
+    const plans = this.#scheduler.plan(this.#burstLength(running), promptRows);
     if (plans.length === 0) return null;
     const sequences = new Map(running.map((each) => [each.slot, each]));
     return { burst: this.#denoiser.record(plans), plans, sequences };
@@ -156,10 +161,12 @@ export class EngineLoop {
     return Math.max(1, Math.round(BURST_MS / this.#passMs));
   }
 
-  #measure(passMs: number): void {
-    this.#passMs = this.#passMs === 0
-      ? passMs
-      : (1 - SMOOTHING) * this.#passMs + SMOOTHING * passMs;
+  #measure({ plans }: Flight, ms: number): void {
+    const rows = plans.flatMap(({ prompts }) => prompts)
+      .reduce((sum, { tokens }) => sum + tokens.length, 0);
+    if (rows > 0) this.#promptRowMs = smooth(this.#promptRowMs, ms / rows);
+    // Better too long an estimate than none.
+    if (rows === 0 || this.#passMs === 0) this.#passMs = smooth(this.#passMs, ms / plans.length);
   }
 
   #land({ sequences }: Flight, results: readonly (readonly LaneResult[])[]): void {
@@ -190,6 +197,11 @@ export class EngineLoop {
     for (const sequence of this.#scheduler.running) this.#fail(sequence, error);
     for (const { id } of this.#scheduler.drain()) this.#listener.onError(id, error);
   }
+}
+
+/** Moves an estimate, 0 where there is none yet, towards what was measured. */
+function smooth(estimate: number, measured: number): number {
+  return estimate === 0 ? measured : (1 - SMOOTHING) * estimate + SMOOTHING * measured;
 }
 
 /** What running sequences are told. By its name, since the engine knows nothing of devices. */

@@ -98,27 +98,32 @@ export class Scheduler {
     this.#freeSlots.push(slot);
   }
 
-  /** Plans at most `passes` passes; none when nobody has anything to do. */
-  plan(passes: number): PassPlan[] {
-    let promptRows = this.#denoiser.limits.promptRows;
+  /**
+   * Plans at most `passes` passes with at most `promptRows` rows of prompts, but a block of the first
+   * that needs it; none when nobody has anything to do.
+   */
+  plan(passes: number, promptRows = Infinity): PassPlan[] {
+    const { limits } = this.#denoiser;
+    let left = Math.min(promptRows, limits.promptRows);
     const plans: PassPlan[] = [];
-    while (plans.length < Math.min(passes, this.#denoiser.limits.passes)) {
-      const plan = this.#planPass(promptRows);
+    while (plans.length < Math.min(passes, limits.passes)) {
+      const plan = this.#planPass(left, plans.length === 0);
       if (plan.lanes.length === 0 && plan.prompts.length === 0) break;
-      promptRows -= plan.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+      left -= plan.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
       plans.push(plan);
     }
     return plans;
   }
 
-  #planPass(promptRows: number): PassPlan {
+  #planPass(promptRows: number, isFirst: boolean): PassPlan {
     const sequences = this.running;
     let rows = this.#denoiser.limits.rows;
     const lanes: number[] = [];
     const prompts: PromptRows[] = [];
     const first = this.#turn++ % Math.max(1, sequences.length);
     for (const sequence of [...sequences.slice(first), ...sequences.slice(0, first)]) {
-      const prompt = sequence.takePrompt(Math.min(rows, promptRows));
+      const least = isFirst && prompts.length === 0 ? sequence.request.blockSize : 0;
+      const prompt = sequence.takePrompt(Math.min(rows, Math.max(promptRows, least)));
       if (prompt) {
         prompts.push(prompt);
         rows -= prompt.tokens.length;

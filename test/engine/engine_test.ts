@@ -114,6 +114,21 @@ Deno.test("EngineLoop makes bursts as long as passes are short", async () => {
   assertEquals((await lengths(0.01)).slice(0, 5), [4, 4, 32, 32, 32]);
 });
 
+Deno.test("EngineLoop takes as many prompt rows into a burst as time allows, but one block", async () => {
+  const rows = async (rowMs: number, blockSize: number) => {
+    const rowsOf = (burst: number) =>
+      engine.denoiser.recorded[burst]!.flatMap(({ prompts }) => prompts)
+        .reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const beforeRead = (burst: number) => void (engine.clock.ms += rowMs * rowsOf(burst));
+    await using engine = new ScriptedLoop({ grid: "absolute", beforeRead });
+    await engine.finish([copyRequest(tokensFrom(1, 600), { maxTokens: 4, blockSize })]);
+    return engine.denoiser.recorded.map((_, burst) => rowsOf(burst));
+  };
+  // Two bursts are planned before anything is measured; 45 ms are 45 rows, in whole blocks of 4.
+  assertEquals((await rows(1, 4)).slice(0, 4), [128, 128, 44, 44]);
+  assertEquals((await rows(10, 16)).slice(0, 4), [128, 128, 16, 16]);
+});
+
 Deno.test("EngineLoop measures time to a block, and in the queue", async () => {
   const beforeRead = () => void (engine.clock.ms += 10);
   await using engine = new ScriptedLoop({ limits: { slots: 1 }, beforeRead });
