@@ -2,8 +2,9 @@
 //
 // x: [rows, STRIDE] f32 of which the first WIDTH columns count; y: [rows, STRIDE] f32. gain: [STRIDE].
 // modulation: [conditions, MODULATION] f32, where a row's condition picks the row and SHIFT and SCALE
-// the first columns; MODULATION is 0 where one row serves all conditions. All three are zero beyond WIDTH, and so is y. One workgroup per row of y; the
-// source fragment says which row of x it comes from.
+// the first columns; MODULATION is 0 where one row serves all conditions. x, gain, shift and scale are
+// zero beyond WIDTH, and so is y. One workgroup per row of y; the source fragment says which row of x
+// it comes from.
 // Source: Ba et al. 2016, "Layer normalization"; Peebles & Xie 2023 (adaLN), as in BD3-LM's
 // modulate_fused: shift and scale after the norm's own weight.
 

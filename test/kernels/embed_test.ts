@@ -5,12 +5,12 @@ import { uploadEmbedding, type WeightFormat } from "../../src/weights/formats.ts
 import * as reference from "../reference/forward.ts";
 import { gpuTest, noise, readFloats } from "../support/gpu.ts";
 import {
+  disguise,
   fillNextScratch,
   matrixSource,
   rounded,
   uploadCounts,
   uploadRows,
-  withBindingLimit,
 } from "./tables.ts";
 
 interface Lookup {
@@ -28,7 +28,9 @@ interface Lookup {
 async function checkLookup(gpu: Gpu, lookup: Lookup): Promise<{ parts: number }> {
   const { vocabulary, width, format, tokens, live = tokens.length, limit } = lookup;
   const values = noise(vocabulary * width);
-  const uploader = limit === undefined ? gpu : withBindingLimit(gpu, limit);
+  const uploader = limit === undefined
+    ? gpu
+    : disguise(gpu, { maxStorageBufferBindingSize: limit });
   using embedding = uploadEmbedding(uploader, matrixSource(values, width), { name: "e", format });
   using rows = uploadRows(gpu, tokens.map((token) => ({ token })));
   using counts = uploadCounts(gpu, { rows: live, heads: 0 });

@@ -1,22 +1,29 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { linear } from "../../kernels/mod.ts";
-import type { Gpu, Tensor } from "../../src/gpu/mod.ts";
+import { type Gpu, Pass, type Tensor } from "../../src/gpu/mod.ts";
 import { type LinearWeight, uploadLinear, type WeightFormat } from "../../src/weights/formats.ts";
 import * as reference from "../reference/forward.ts";
 import { assertClose, gpuTest, noise, readFloats, upload } from "../support/gpu.ts";
 import {
+  disguise,
   fillNextScratch,
   matrixSource,
   rounded,
   uploadCounts,
   uploadRows,
-  withBindingLimit,
 } from "./tables.ts";
 
 const FORMATS: readonly WeightFormat[] = ["f32", "f16"];
 /** One row, every edge of the tiles of 4 and 8 rows, and several tiles with a rest. */
 const ROWS = [1, 2, 4, 5, 8, 9, 16, 33];
 const MOST_ROWS = 33;
+/** Kernels that may share the work by subgroups, where the device has them, and those that do not. */
+const VARIANTS = ["own", "portable"] as const;
+type Variant = typeof VARIANTS[number];
+
+function makePass(gpu: Gpu, variant: Variant): Pass {
+  return new Pass(variant === "own" ? gpu : disguise(gpu, { subgroupSize: null }));
+}
 
 interface Matrix extends Disposable {
   readonly weight: LinearWeight;
@@ -46,9 +53,10 @@ function makeMatrix(
 async function multiplyPrefixes(
   gpu: Gpu,
   x: Float32Array,
-  { weight, epilogue = "none" }: { weight: LinearWeight; epilogue?: "none" | "gelu" | "silu" },
+  operands: { weight: LinearWeight; variant?: Variant; epilogue?: "none" | "gelu" | "silu" },
 ): Promise<Float32Array[]> {
-  const pass = gpu.pass();
+  const { weight, variant = "own", epilogue = "none" } = operands;
+  const pass = makePass(gpu, variant);
   const results = ROWS.map((rows) => {
     const operand = upload(gpu, [rows, weight.inputs], x.subarray(0, rows * weight.inputs));
     const counts = uploadCounts(gpu, { rows });
@@ -66,34 +74,44 @@ for (const [inputs, outputs] of [[8, 8], [24, 136], [256, 128], [768, 2304]] as 
     const shape = `[${outputs}, ${inputs}] ${format}`;
     gpuTest(`linear() matches the reference for ${shape}, whatever the rows`, async (gpu) => {
       using matrix = makeMatrix(gpu, { inputs, outputs, format });
+      const { weight } = matrix;
       const x = noise(MOST_ROWS * inputs);
-      const results = await multiplyPrefixes(gpu, x, matrix);
-      const all = results.at(-1)!;
+      const all = (await multiplyPrefixes(gpu, x, { weight })).at(-1)!;
       assertClose(all, matrix.product(x));
-      // The same bits for every number of rows, so that no result depends on its neighbours.
-      results.forEach((y, i) => assertEquals(y, all.slice(0, ROWS[i]! * outputs), `${ROWS[i]}`));
+      // The same bits by every kernel for every number of rows: no result depends on its neighbours.
+      for (const variant of VARIANTS) {
+        const results = await multiplyPrefixes(gpu, x, { weight, variant });
+        results.forEach((y, i) => {
+          const differing = y.findIndex((value, at) => value !== all[at]);
+          assertEquals([y.length, differing], [ROWS[i]! * outputs, -1], `${variant} ${ROWS[i]}`);
+        });
+      }
     });
   }
 }
 
 gpuTest("linear() gives a row the same bits in any place", async (gpu) => {
   using matrix = makeMatrix(gpu, { inputs: 40, outputs: 24, format: "f16" });
+  const { weight } = matrix;
   const x = noise(MOST_ROWS * 40);
-  const turned = Float32Array.from(x, (_, i) => x[(i + 5 * 40) % x.length]!);
-  const [straight, moved] = await Promise.all(
-    [x, turned].map((each) => multiplyPrefixes(gpu, each, matrix)),
-  );
-  const [y, z] = [straight!.at(-1)!, moved!.at(-1)!];
-  assertEquals(z, y.map((_, i) => y[(i + 5 * 24) % y.length]!));
+  const turned = x.map((_, i) => x[(i + 5 * 40) % x.length]!);
+  for (const variant of VARIANTS) {
+    const y = (await multiplyPrefixes(gpu, x, { weight, variant })).at(-1)!;
+    const z = (await multiplyPrefixes(gpu, turned, { weight, variant })).at(-1)!;
+    assertEquals(z, y.map((_, i) => y[(i + 5 * 24) % y.length]!), variant);
+  }
 });
 
 // 2,048 rounds of 44 inner iterations: too many for a driver that counts them, unless unrolled.
 gpuTest("linear() sums over very long rows", async (gpu) => {
   using matrix = makeMatrix(gpu, { inputs: 16_384, outputs: 16, format: "f16" });
   const x = noise(MOST_ROWS * 16_384);
-  const results = await multiplyPrefixes(gpu, x, matrix);
-  // Sums of 16,384 terms in f32.
-  assertClose(results.at(-1)!, matrix.product(x), { tolerance: 3e-5 });
+  const expected = matrix.product(x);
+  for (const variant of VARIANTS) {
+    const results = await multiplyPrefixes(gpu, x, { weight: matrix.weight, variant });
+    // Sums of 16,384 terms in f32.
+    for (const y of results) assertClose(y, expected.subarray(0, y.length), { tolerance: 3e-5 });
+  }
 });
 
 for (const epilogue of ["gelu", "silu"] as const) {
@@ -103,11 +121,14 @@ for (const epilogue of ["gelu", "silu"] as const) {
       const x = noise(MOST_ROWS * 40);
       const activate = epilogue === "gelu" ? reference.geluTanh : reference.silu;
       const expected = activate(matrix.product(x));
-      const results = await multiplyPrefixes(gpu, x, { ...matrix, epilogue });
-      results.forEach((y, i) => {
-        assertClose(y, expected.subarray(0, y.length), {}, `${ROWS[i]} rows`);
-        assertClose(...nearZero(y, expected), { tolerance: 1e-4 }, `${ROWS[i]} rows near zero`);
-      });
+      for (const variant of VARIANTS) {
+        const operands = { weight: matrix.weight, variant, epilogue };
+        for (const y of await multiplyPrefixes(gpu, x, operands)) {
+          const label = `${variant}, ${y.length / 136} rows`;
+          assertClose(y, expected.subarray(0, y.length), {}, label);
+          assertClose(...nearZero(y, expected), { tolerance: 1e-4 }, `${label}, near zero`);
+        }
+      }
     });
   }
 }
@@ -139,16 +160,17 @@ for (const [conditions, format] of [[3, "f32"], [3, "f16"], [1, "f32"]] as const
       const condition = conditions === 1 ? 0 : (2 * Math.floor(i / WIDTH)) % 3;
       return value + modulation[condition * (GATE + WIDTH) + GATE + i % WIDTH]! * product[i]!;
     });
-    for (const live of ROWS) {
+    for (const [live, variant] of ROWS.flatMap((n) => VARIANTS.map((each) => [n, each] as const))) {
       using operand = upload(gpu, [live, 40], x.subarray(0, live * 40));
       using counts = uploadCounts(gpu, { rows: live });
       using into = upload(gpu, [live, WIDTH], before.subarray(0, live * WIDTH));
-      const pass = gpu.pass();
+      const pass = makePass(gpu, variant);
       const epilogue = { into, rows, modulation: modulations, gate: GATE };
       const { weight } = matrix;
       assertEquals(linear(pass, { x: operand, weight, counts, epilogue }).id, into.id);
       pass.submit();
-      assertClose(await readFloats(gpu, into), expected.subarray(0, into.length), {}, `${live}`);
+      const label = `${variant}, ${live} rows`;
+      assertClose(await readFloats(gpu, into), expected.subarray(0, into.length), {}, label);
     }
   });
 }
@@ -162,11 +184,12 @@ async function multiplyLive(
     counts: Tensor;
     counted?: "rows" | "heads";
     part?: { skip: number; rows: number };
+    variant: Variant;
   },
 ): Promise<Float32Array> {
   const { inputs, outputs } = matrix.weight;
   const bound = operands.x.length / inputs;
-  const pass = gpu.pass();
+  const pass = makePass(gpu, operands.variant);
   const shape = [operands.part?.rows ?? bound, outputs];
   const id = fillNextScratch(gpu, pass, { shape, value: 7 });
   using x = upload(gpu, [bound, inputs], operands.x);
@@ -176,41 +199,49 @@ async function multiplyLive(
   return await readFloats(gpu, y);
 }
 
-for (const counted of ["rows", "heads"] as const) {
-  gpuTest(`linear() leaves what lies beyond the live ${counted} untouched`, async (gpu) => {
-    using matrix = makeMatrix(gpu, { inputs: 16, outputs: 24, format: "f32" });
-    for (const bound of [1, 4, MOST_ROWS]) {
-      const x = noise(bound * 16);
-      const expected = matrix.product(x);
-      for (const live of [0, 1, 3, 13].filter((each) => each <= bound)) {
-        const other = counted === "rows" ? "heads" : "rows";
-        using counts = uploadCounts(gpu, { [counted]: live, [other]: 99 });
-        const y = await multiplyLive(gpu, matrix, { x, counts, counted });
-        const label = `${live} of ${bound}`;
-        assertClose(y.subarray(0, live * 24), expected.subarray(0, live * 24), {}, label);
-        assert(y.subarray(live * 24).every((value) => value === 7), label);
-      }
-    }
-  });
-}
-
-gpuTest("linear() gives a part of the heads the bits that it gives all of them", async (gpu) => {
-  using matrix = makeMatrix(gpu, { inputs: 16, outputs: 24, format: "f32" });
-  const x = noise(16 * 16);
-  using counts = uploadCounts(gpu, { rows: 99, heads: 11 });
-  const operands = { x, counts, counted: "heads" } as const;
-  const all = await multiplyLive(gpu, matrix, operands);
-  for (const [skip, rows] of [[0, 8], [8, 8], [3, 4], [10, 1], [11, 4], [12, 4]] as const) {
-    const y = await multiplyLive(gpu, matrix, { ...operands, part: { skip, rows } });
-    assertEquals(y, all.slice(skip * 24, (skip + rows) * 24), `${rows} from ${skip}`);
+for (const variant of VARIANTS) {
+  for (const counted of ["rows", "heads"] as const) {
+    gpuTest(
+      `linear() writes no more than the live ${counted} by ${variant} kernels`,
+      async (gpu) => {
+        using matrix = makeMatrix(gpu, { inputs: 16, outputs: 24, format: "f32" });
+        for (const bound of [1, 4, MOST_ROWS]) {
+          const x = noise(bound * 16);
+          const expected = matrix.product(x);
+          for (const live of [0, 1, 3, 13].filter((each) => each <= bound)) {
+            const other = counted === "rows" ? "heads" : "rows";
+            using counts = uploadCounts(gpu, { [counted]: live, [other]: 99 });
+            const y = await multiplyLive(gpu, matrix, { x, counts, counted, variant });
+            const label = `${live} of ${bound}`;
+            assertClose(y.subarray(0, live * 24), expected.subarray(0, live * 24), {}, label);
+            assert(y.subarray(live * 24).every((value) => value === 7), label);
+          }
+        }
+      },
+    );
   }
-});
+
+  gpuTest(
+    `linear() gives parts of the heads the bits of all by ${variant} kernels`,
+    async (gpu) => {
+      using matrix = makeMatrix(gpu, { inputs: 16, outputs: 24, format: "f32" });
+      const x = noise(16 * 16);
+      using counts = uploadCounts(gpu, { rows: 99, heads: 11 });
+      const operands = { x, counts, counted: "heads", variant } as const;
+      const all = await multiplyLive(gpu, matrix, operands);
+      for (const [skip, rows] of [[0, 8], [8, 8], [3, 4], [10, 1], [11, 4], [12, 4]] as const) {
+        const y = await multiplyLive(gpu, matrix, { ...operands, part: { skip, rows } });
+        assertEquals(y, all.slice(skip * 24, (skip + rows) * 24), `${rows} from ${skip}`);
+      }
+    },
+  );
+}
 
 gpuTest("linear() gives a matrix in parts the bits of the whole", async (gpu) => {
   const options = { inputs: 40, outputs: 296, format: "f16" } as const;
   using whole = makeMatrix(gpu, options);
   // A binding holds 137 rows; a part has whole panels.
-  using split = makeMatrix(withBindingLimit(gpu, 137 * 80), options);
+  using split = makeMatrix(disguise(gpu, { maxStorageBufferBindingSize: 137 * 80 }), options);
   assertEquals(split.weight.parts.map(({ first, outputs }) => [first, outputs]), [
     [0, 136],
     [136, 136],

@@ -46,11 +46,18 @@ export function matrixSource(
   };
 }
 
-/** A device like `gpu` whose bindings hold at most `bytes`, so that matrices are split. */
-export function withBindingLimit(gpu: Gpu, bytes: number): Gpu {
+/** A device like `gpu` with other properties, for what is chosen by them. */
+export function disguise(
+  gpu: Gpu,
+  properties: { subgroupSize?: number | null; maxStorageBufferBindingSize?: number },
+): Gpu {
+  const { subgroupSize, maxStorageBufferBindingSize } = properties;
   return new Proxy(gpu, {
     get(target, name) {
-      if (name === "limits") return { maxStorageBufferBindingSize: bytes };
+      if (name === "subgroupSize" && subgroupSize !== undefined) return subgroupSize;
+      if (name === "limits" && maxStorageBufferBindingSize !== undefined) {
+        return { maxStorageBufferBindingSize };
+      }
       const value = Reflect.get(target, name, target);
       // Methods reach private fields, which a proxy has not.
       return typeof value === "function" ? value.bind(target) : value;
