@@ -6,6 +6,10 @@ import type { BlocksRequest } from "./schema.ts";
 
 const DEFAULT_MAX_TOKENS = 256;
 
+// With the longest generation that can be allowed, this stays below the positions that rotary tables
+// reach.
+const MAX_PROMPT_TOKENS = 1_000_000;
+
 /** The fields of a request that say what to generate. */
 export type GenerationRequest = Omit<BlocksRequest, "stream" | "trace" | "resume_ms">;
 
@@ -33,6 +37,10 @@ export function planGeneration(
   const prompt = typeof request.prompt === "string"
     ? tokenizer.encode(request.prompt)
     : checkTokens(request.prompt, model);
+  if (prompt.length > MAX_PROMPT_TOKENS) {
+    const expected = `at most ${MAX_PROMPT_TOKENS} tokens long`;
+    throw invalidValue("prompt", expected, `${prompt.length} tokens`);
+  }
   const tokens = withBos(prompt, model.bosToken);
   const room = slides ? maxOutputTokens : model.contextLength - tokens.length;
   // At least one, so that a prompt that leaves no room at all is refused as too long.

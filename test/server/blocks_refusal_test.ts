@@ -102,3 +102,10 @@ Deno.test("a request with Last-Event-ID never starts a generation", async () => 
   }
   assertEquals(engine.submitted.length, 0);
 });
+
+Deno.test("a prompt of more than a million tokens is refused even where the context slides", async () => {
+  const { post } = testApp({ settings: { maxBodyBytes: 2 ** 22 } });
+  const body = { overflow: "slide", max_tokens: 1, stream: false };
+  const error = await errorOf(await post({ ...body, prompt: "a".repeat(1_000_001) }));
+  assertEquals([error.code, error.param], ["invalid_value", "prompt"]);
+});
