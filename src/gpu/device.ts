@@ -1,6 +1,7 @@
 import { GpuError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { Pass } from "./pass.ts";
+import { type Profiler, profilerFeatures, profilerOf } from "./profiler.ts";
 import { requestDevice } from "./subgroups.ts";
 import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
 
@@ -16,6 +17,12 @@ const RAISED_LIMITS = [
 /** Bytes written between two empty submissions, which let go of the staging memory. */
 const UPLOAD_CHUNK_BYTES = 16 << 20;
 
+/**
+ * What kernels are chosen by: a software adapter whose subgroups have 8 lanes and work, any other
+ * software adapter, or a GPU.
+ */
+export type DeviceClass = "cpu with subgroups" | "cpu" | "gpu";
+
 /** What kind of memory a tensor takes; counted apart. */
 export type MemoryKind = "weights" | "cache" | "state" | "scratch";
 
@@ -24,6 +31,8 @@ export class Gpu implements Disposable {
   readonly limits: GPUSupportedLimits;
   /** Resolves when the device is gone, {@linkcode Gpu.dispose} included. */
   readonly lost: Promise<GpuError>;
+  /** Takes the time of every dispatch; `null` unless the device was opened for it. */
+  readonly profiler: Profiler | null;
   readonly #bytes = { weights: 0, cache: 0, state: 0, scratch: 0 };
   readonly #scratch = new Map<number, GPUBuffer[]>();
   readonly #pipelines = new Map<Kernel, Map<string, GPUComputePipeline>>();
@@ -37,6 +46,7 @@ export class Gpu implements Disposable {
     readonly subgroupSize: number | null,
   ) {
     this.limits = device.limits;
+    this.profiler = profilerOf(device);
     this.lost = device.lost.then((info) => {
       const error = new GpuError(`Device lost: ${info.message || info.reason}`);
       this.#fault ??= error;
@@ -51,15 +61,18 @@ export class Gpu implements Disposable {
   /**
    * Opens the adapter that the system prefers.
    *
-   * @throws {GpuError} If there is none, or it gives no device.
+   * @param options `isProfiled`: gives it a {@linkcode Profiler}, which makes it slower.
+   * @throws {GpuError} If there is none, it gives no device, or it cannot be profiled.
    */
-  static async open(): Promise<Gpu> {
+  static async open({ isProfiled = false } = {}): Promise<Gpu> {
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) throw new GpuError("Cannot open a GPU: no WebGPU adapter found, expected one");
     const requiredLimits: Record<string, number> = {};
     for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
+    const requiredFeatures = isProfiled ? profilerFeatures(adapter) : [];
     try {
-      const { device, subgroupSize } = await requestDevice(adapter, { requiredLimits });
+      const descriptor = { requiredLimits, requiredFeatures };
+      const { device, subgroupSize } = await requestDevice(adapter, descriptor);
       return new Gpu(device, adapter.info, subgroupSize);
     } catch (cause) {
       throw new GpuError(`Cannot open a GPU: ${adapter.info.description} gives no device`, {
@@ -76,6 +89,12 @@ export class Gpu implements Disposable {
   /** Whether kernels run on the CPU (a software Vulkan driver). */
   get isCpu(): boolean {
     return this.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(this.name);
+  }
+
+  /** What kernels are chosen by. */
+  get deviceClass(): DeviceClass {
+    if (!this.isCpu) return "gpu";
+    return this.subgroupSize === 8 ? "cpu with subgroups" : "cpu";
   }
 
   /** Bytes of the live buffers by kind. */

@@ -6,6 +6,8 @@ interface Binding {
   readonly binding: number;
   readonly name: string;
   readonly access: "read" | "read_write";
+  /** Its WGSL type as far as the first bracket. */
+  readonly type: string;
 }
 
 /** One field of `struct Params`: a four-byte scalar. */
@@ -23,7 +25,7 @@ export interface Kernel {
   /** Fields of `struct Params`, in order; empty when the kernel has none. */
   readonly params: readonly ParamField[];
   /** Where `Params` is bound, or `null`. */
-  readonly paramsBinding: { readonly group: number; readonly binding: number } | null;
+  readonly paramsBinding: Binding | null;
   /** Names of the `override` constants. */
   readonly overrides: readonly string[];
   /** Explicit layouts, since those of `layout: "auto"` are not interchangeable. */
@@ -36,8 +38,13 @@ export interface Kernel {
   ): GPUComputePipeline;
 }
 
-const STORAGE = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)/g;
-const UNIFORM = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<uniform>\s*\w+\s*:\s*Params/;
+const STORAGE =
+  /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*(\w+)/g;
+/**
+ * Bound as storage: Mesa's software driver compiles a kernel anew for the values of uniforms that its
+ * loops depend on, at every dispatch.
+ */
+const PARAMS_TYPE = "Params";
 const PARAMS = /struct\s+Params\s*\{([^}]*)\}/;
 const OVERRIDE = /^override\s+(\w+)\s*:/gm;
 
@@ -52,22 +59,23 @@ const OVERRIDE = /^override\s+(\w+)\s*:/gm;
 export function defineKernel(name: string, ...sources: readonly string[]): Kernel {
   const source = sources.join("\n");
   const plain = source.replaceAll(/\/\/.*$/gm, "");
-  const bindings = [...plain.matchAll(STORAGE)].map(([, group, binding, access, name]) => ({
+  const all = [...plain.matchAll(STORAGE)].map(([, group, binding, access, name, type]) => ({
     group: Number(group),
     binding: Number(binding),
     access: access as Binding["access"], // The pattern allows no third.
     name: name!,
+    type: type!,
   })).toSorted((a, b) => a.group - b.group || a.binding - b.binding);
-  const uniform = UNIFORM.exec(plain);
+  const bindings = all.filter(({ type }) => type !== PARAMS_TYPE);
   const kernel: Omit<Kernel, "layouts" | "compile"> = {
     name,
     source,
     bindings,
     params: readParams(name, plain),
-    paramsBinding: uniform && { group: Number(uniform[1]), binding: Number(uniform[2]) },
+    paramsBinding: all.find(({ type }) => type === PARAMS_TYPE) ?? null,
     overrides: [...plain.matchAll(OVERRIDE)].map(([, each]) => each!),
   };
-  const places = bindings.map((each) => `${each.group}.${each.binding}`);
+  const places = all.map((each) => `${each.group}.${each.binding}`);
   if (new Set(places).size < places.length) {
     throw new SyntaxError(`Cannot define kernel "${name}": two operands share a binding`);
   }
@@ -108,7 +116,7 @@ function createLayouts(device: GPUDevice, kernel: KernelText): GPUBindGroupLayou
       entries.push({
         binding: paramsBinding.binding,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: "uniform", hasDynamicOffset: true },
+        buffer: { type: "read-only-storage", hasDynamicOffset: true },
       });
     }
     return device.createBindGroupLayout({ label: kernel.name, entries });

@@ -1,5 +1,6 @@
 import type { Gpu } from "./device.ts";
 import type { Kernel } from "./kernel.ts";
+import type { DispatchInfo } from "./profiler.ts";
 import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
 
 /** Operands of one dispatch. */
@@ -21,12 +22,11 @@ export interface Copy {
   readonly bytes: number;
 }
 
-interface Command {
+interface Command extends DispatchInfo {
   readonly pipeline: GPUComputePipeline;
   readonly groups: readonly GPUBindGroup[];
   /** Group of `Params` and the byte offset of this dispatch's in the arena. */
   readonly params: { readonly group: number; readonly offset: number } | null;
-  readonly workgroups: readonly number[];
 }
 
 /** Distinct sets of parameters in one submission. */
@@ -44,11 +44,11 @@ class Arena {
   readonly kernelIds = new Map<Kernel, number>();
 
   private constructor(gpu: Gpu) {
-    this.stride = Math.max(PARAMS_BYTES, gpu.limits.minUniformBufferOffsetAlignment);
+    this.stride = Math.max(PARAMS_BYTES, gpu.limits.minStorageBufferOffsetAlignment);
     this.buffer = gpu.device.createBuffer({
       label: "params",
       size: this.stride * PARAMS_CAPACITY,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
     });
   }
 
@@ -104,6 +104,7 @@ export class Pass {
     }
     if (workgroups.some((count) => count === 0)) return;
     this.#commands.push({
+      kernel: kernel.name,
       pipeline: this.#gpu.pipeline(kernel, constants),
       groups: this.#bind(kernel, tensors),
       params: this.#writeParams(kernel, params),
@@ -125,15 +126,10 @@ export class Pass {
     const { device } = this.#gpu;
     const { buffer, stride } = this.#arena;
     const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (const { pipeline, groups, params, workgroups } of this.#commands) {
-      pass.setPipeline(pipeline);
-      groups.forEach((group, i) =>
-        pass.setBindGroup(i, group, params?.group === i ? [params.offset] : [])
-      );
-      pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
-    }
-    pass.end();
+    const timing = this.#gpu.profiler?.time(this.#commands) ?? null;
+    const parts = timing ? this.#commands.map((each) => [each]) : [this.#commands];
+    parts.forEach((part, i) => encodePart(encoder.beginComputePass(timing?.descriptor(i)), part));
+    timing?.resolve(encoder);
     for (const { from, to, bytes } of copies) {
       encoder.copyBufferToBuffer(from.buffer, 0, to, 0, bytes);
     }
@@ -144,6 +140,7 @@ export class Pass {
       // All passes share the arena: it is written when it is this one's turn.
       if (words.length > 0) device.queue.writeBuffer(buffer, 0, words);
       device.queue.submit([commands]);
+      timing?.submitted();
     };
   }
 
@@ -207,6 +204,17 @@ export class Pass {
     this.#offsets.set(key, offset);
     return { group: kernel.paramsBinding.group, offset };
   }
+}
+
+function encodePart(pass: GPUComputePassEncoder, part: readonly Command[]): void {
+  for (const { pipeline, groups, params, workgroups } of part) {
+    pass.setPipeline(pipeline);
+    groups.forEach((group, i) =>
+      pass.setBindGroup(i, group, params?.group === i ? [params.offset] : [])
+    );
+    pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
+  }
+  pass.end();
 }
 
 function hasBinding(kernel: Kernel, name: string): boolean {

@@ -12,6 +12,8 @@ export class Readback implements Disposable {
   readonly buffer: GPUBuffer;
   readonly #gpu: Gpu;
   readonly #isDirect: boolean;
+  /** Kept, since every channel takes a few kilobytes that never come back. */
+  readonly #channel = new MessageChannel();
 
   private constructor(gpu: Gpu, buffer: GPUBuffer, isDirect: boolean) {
     this.#gpu = gpu;
@@ -44,7 +46,7 @@ export class Readback implements Disposable {
       const data = this.buffer.getMappedRange(0, Math.ceil(bytes / 16) * 16).slice(0, bytes);
       this.buffer.unmap();
       // What the device reports comes as an event, before the next message does.
-      if (this.#isDirect) await nextMessage();
+      if (this.#isDirect) await this.#nextMessage();
       this.#gpu.check();
       return data;
     } catch (cause) {
@@ -55,18 +57,16 @@ export class Readback implements Disposable {
 
   [Symbol.dispose](): void {
     this.buffer.destroy();
+    this.#channel.port1.close();
+    this.#channel.port2.close();
   }
-}
 
-function nextMessage(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
+  #nextMessage(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#channel.port1.onmessage = () => resolve();
+    this.#channel.port2.postMessage(null);
+    return promise;
+  }
 }
 
 /** Whether a range taken right after `mapAsync` holds what was just submitted. */

@@ -15,7 +15,8 @@ export async function requestDevice(
 ): Promise<{ device: GPUDevice; subgroupSize: number | null }> {
   let device;
   try {
-    device = await adapter.requestDevice({ ...descriptor, requiredFeatures: ["subgroups"] });
+    const requiredFeatures: GPUFeatureName[] = [...descriptor.requiredFeatures ?? [], "subgroups"];
+    device = await adapter.requestDevice({ ...descriptor, requiredFeatures });
   } catch {
     // This is how an adapter says that it has none.
     return { device: await adapter.requestDevice(descriptor), subgroupSize: null };

@@ -1,9 +1,11 @@
-/** Element types of tensors. `f16` values lie packed, two to a word. */
-export type ElementType = "f32" | "u32" | "f16";
+/** Element types of tensors. `f16` values lie packed, two to a word, and `i8` four. */
+export type ElementType = "f32" | "u32" | "f16" | "i8";
+
+const BYTES: Readonly<Record<ElementType, number>> = { f32: 4, u32: 4, f16: 2, i8: 1 };
 
 /** Bytes of one element. */
 export function elementBytes(dtype: ElementType): number {
-  return dtype === "f16" ? 2 : 4;
+  return BYTES[dtype];
 }
 
 let created = 0;

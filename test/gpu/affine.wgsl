@@ -12,7 +12,7 @@ const LANES = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> params: Params;
 
 @compute @workgroup_size(LANES)
 fn affine(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -22,7 +22,7 @@ struct Row { token: u32, position: u32 }
 override EPSILON: f32 = 1e-5;
 override BLOCK : u32;
 
-@group(0) @binding(3) var<uniform> settings: Params;
+@group(0) @binding(3) var<storage, read> settings: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<atomic<u32>>;
 @group(0)
 @binding(0)
@@ -34,13 +34,14 @@ Deno.test("defineKernel() reads operands, params and constants from the text", (
   const kernel = defineKernel("sample", SOURCE, FRAGMENT);
   assertEquals(kernel.name, "sample");
   assertEquals(kernel.bindings, [
-    { group: 0, binding: 0, access: "read", name: "x" },
-    { group: 0, binding: 2, access: "read_write", name: "y" },
-    { group: 1, binding: 0, access: "read", name: "weight" },
-    { group: 2, binding: 0, access: "read", name: "heads" },
+    { group: 0, binding: 0, access: "read", name: "x", type: "array" },
+    { group: 0, binding: 2, access: "read_write", name: "y", type: "array" },
+    { group: 1, binding: 0, access: "read", name: "weight", type: "array" },
+    { group: 2, binding: 0, access: "read", name: "heads", type: "array" },
   ]);
   assertEquals(kernel.params, [{ name: "count", type: "u32" }, { name: "scale", type: "f32" }]);
-  assertEquals(kernel.paramsBinding, { group: 0, binding: 3 });
+  assertEquals([kernel.paramsBinding?.group, kernel.paramsBinding?.binding], [0, 3]);
+  assertEquals(kernel.paramsBinding?.access, "read");
   assertEquals(kernel.overrides, ["EPSILON", "BLOCK", "WIDTH"]);
 });
 
