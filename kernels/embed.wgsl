@@ -15,7 +15,7 @@ const LANES = 64u;
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> counts: array<u32>;
 @group(0) @binding(2) var<storage, read_write> x: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> params: Params;
 
 @compute @workgroup_size(LANES)
 fn embed(@builtin(global_invocation_id) id: vec3<u32>) {

@@ -1,12 +1,14 @@
 import { defineKernel, expectShape, type Pass, type Tensor } from "../src/gpu/mod.ts";
+import counted from "./counted.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
+import barriers from "./lane_sums/barriers.wgsl" with { type: "text" };
+import subgroup from "./lane_sums/subgroup.wgsl" with { type: "text" };
 import source from "./layer_norm.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
-import fromHeads from "./sources/heads.wgsl" with { type: "text" };
-import fromRows from "./sources/rows.wgsl" with { type: "text" };
 
-const ofRows = defineKernel("layer_norm", source, rowFields, fromRows);
-const ofHeads = defineKernel("layer_norm", source, rowFields, headFields, fromHeads);
+const TABLES = [counted, rowFields, headFields];
+const withBarriers = defineKernel("layer_norm", source, barriers, ...TABLES);
+const bySubgroup = defineKernel("layer_norm", source, subgroup, ...TABLES);
 
 /**
  * Floats from one condition's row of a modulation to the next: none where it has a single row, which
@@ -33,32 +35,33 @@ export interface LayerNorm {
   readonly features: number;
   /** Added to the variance before the root. */
   readonly epsilon: number;
-  /** Normalises only the rows of these heads, in their order: [bound] heads. */
-  readonly heads?: { readonly table: Tensor; readonly bound: number };
+  /** The table of heads, where the rows of `x` are those of heads. */
+  readonly heads?: Tensor;
 }
 
 /**
  * Records the layer norm of every live row, with its gain and its condition's scale and shift.
  *
- * @returns [rows, width] f32, or [heads, width]; scratch of `pass`.
+ * @returns [rows, width] f32, scratch of `pass`.
  * @throws {TypeError} If `gain` is not as wide as `x`.
  */
 export function layerNorm(pass: Pass, operands: LayerNorm): Tensor {
   const { x, rows, counts, gain, modulation, shift, scale, features, epsilon, heads } = operands;
   const [bound = 0, width = 0] = x.shape;
   expectShape(gain, [width]);
-  const y = pass.scratch("layer_norm", [heads?.bound ?? bound, width]);
-  pass.dispatch(heads ? ofHeads : ofRows, {
-    tensors: { x, rows, counts, gain, modulation, y, ...(heads && { heads: heads.table }) },
+  const y = pass.scratch("layer_norm", [bound, width]);
+  const isShared = pass.gpu.deviceClass === "cpu with subgroups";
+  pass.dispatch(isShared ? bySubgroup : withBarriers, {
+    // Where all rows are meant the table of heads is bound and not read.
+    tensors: { x, rows, counts, gain, modulation, y, heads: heads ?? rows },
     constants: {
       WIDTH: features,
       STRIDE4: width / 4,
       MODULATION: modulationStride(modulation),
-      COUNTED: heads ? 1 : 0,
       EPSILON: epsilon,
     },
-    params: { shift, scale },
-    workgroups: [heads?.bound ?? bound],
+    params: { shift, scale, counted: heads ? 1 : 0 },
+    workgroups: [bound],
   });
   return y;
 }

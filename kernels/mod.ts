@@ -1,17 +1,13 @@
 /** All kernels. */
-export { attention, paddedHeadSize } from "./attention.ts";
+export { attention, type CacheFormat, type PagedCache } from "./attention.ts";
 export { embed } from "./embed.ts";
+export { paddedHeadSize } from "./head_sizes.ts";
 export { layerNorm } from "./layer_norm.ts";
-export { type GatedResidual, linear } from "./linear.ts";
+export { type GatedResidual, linear, type RopeStore } from "./linear.ts";
+export { tuneLinear } from "./linear_tuning.ts";
 export { plan } from "./plan.ts";
 export { propose } from "./propose.ts";
 export { JOURNAL_HEADER, reveal, STATUS } from "./reveal.ts";
-export {
-  MAX_POSITIONS,
-  type PagedCache,
-  ropeStore,
-  type RotaryTables,
-  rotaryTables,
-} from "./rope_store.ts";
+export { MAX_POSITIONS, type RotaryTables, rotaryTables } from "./rotary.ts";
 export * from "./rows.ts";
 export { timestepEmbedding, timestepFrequencies } from "./timestep_embedding.ts";

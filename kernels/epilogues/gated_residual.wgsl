@@ -1,10 +1,21 @@
-// y = y + gate · sum, where the row's condition picks the row of the modulation and GATE the column.
-override MODULATION: u32;
-override GATE: u32;
+// y = before + gate · sum, where the row's condition picks the row of the modulation and params.gate the
+// column. Before: y itself; or, with params.gathers 1, the row of the residual that row of y, one of a
+// head, stands for: from there on only the heads' rows go on.
+const ROUND_ROWS = 4u;
 
 @group(2) @binding(0) var<storage, read> rows: array<Row>;
-@group(2) @binding(1) var<storage, read> modulation: array<f32>;
+@group(2) @binding(1) var<storage, read> modulation: array<vec4<f32>>;
+@group(2) @binding(2) var<storage, read> residual: array<vec4<f32>>;
 
-fn epilogue(row: u32, column: u32, at: u32, sum: f32) -> f32 {
-  return y[at] + modulation[rows[row].condition * MODULATION + GATE + column] * sum;
+fn finish(row: u32, column4: u32, sum: vec4<f32>) {
+  let from_row = source_row(row);
+  let width4 = params.stride / 4u;
+  let gate_row = rows[from_row].condition * (params.modulation / 4u);
+  let gated = modulation[gate_row + params.gate / 4u + column4] * sum;
+  let at = row * width4 + column4;
+  if (params.gathers == 1u) {
+    y[at] = residual[from_row * width4 + column4] + gated;
+  } else {
+    y[at] += gated;
+  }
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { embed } from "../../kernels/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
-import { uploadEmbedding, type WeightFormat } from "../../src/weights/formats.ts";
+import { uploadEmbedding } from "../../src/weights/formats.ts";
 import * as reference from "../reference/forward.ts";
 import { gpuTest, noise, readFloats } from "../support/gpu.ts";
 import {
@@ -16,7 +16,7 @@ import {
 interface Lookup {
   readonly vocabulary: number;
   readonly width: number;
-  readonly format: WeightFormat;
+  readonly format: "f32" | "f16";
   readonly tokens: readonly number[];
   /** Live rows; all where left out. */
   readonly live?: number;
@@ -48,7 +48,7 @@ async function checkLookup(gpu: Gpu, lookup: Lookup): Promise<{ parts: number }>
 }
 
 // One row of the smallest width, exactly the 64 lanes of 4 columns, a rest beyond them, real sizes.
-const SHAPES = [[2, 8, 1], [61, 256, 3], [61, 264, 9], [50_258, 768, 33]] as const;
+const SHAPES = [[2, 32, 1], [61, 256, 3], [61, 288, 9], [50_258, 768, 33]] as const;
 
 for (const [vocabulary, width, bound] of SHAPES) {
   for (const format of ["f32", "f16"] as const) {
@@ -66,16 +66,16 @@ for (const [vocabulary, width, bound] of SHAPES) {
 
 for (const format of ["f32", "f16"] as const) {
   gpuTest(`embed() finds tokens in every part of a split ${format} matrix`, async (gpu) => {
-    const tokens = Array.from({ length: 61 }, (_, i) => (i * 17) % 61);
-    // A binding holds 21 rows: parts of 16, 16, 16 and 13.
-    const limit = 21 * 24 * (format === "f16" ? 2 : 4);
-    const lookup = { vocabulary: 61, width: 24, format, tokens, limit };
+    const tokens = Array.from({ length: 109 }, (_, i) => (i * 17) % 109);
+    // A binding holds 42 rows: parts of 32, 32, 32 and 13.
+    const limit = 42 * 32 * (format === "f16" ? 2 : 4);
+    const lookup = { vocabulary: 109, width: 32, format, tokens, limit };
     assertEquals(await checkLookup(gpu, lookup), { parts: 4 });
   });
 }
 
 gpuTest("embed() leaves rows beyond the live ones untouched", async (gpu) => {
   for (const live of [0, 1, 4]) {
-    await checkLookup(gpu, { vocabulary: 9, width: 24, format: "f32", tokens: [8, 0, 3, 3], live });
+    await checkLookup(gpu, { vocabulary: 9, width: 32, format: "f32", tokens: [8, 0, 3, 3], live });
   }
 });

@@ -7,7 +7,7 @@ import {
   writeHead,
   writeRow,
 } from "../../kernels/mod.ts";
-import type { Gpu, Pass, Tensor } from "../../src/gpu/mod.ts";
+import { type DeviceClass, type Gpu, Pass, type Tensor } from "../../src/gpu/mod.ts";
 import type { MatrixSource } from "../../src/weights/formats.ts";
 import { uploadWords } from "../support/gpu.ts";
 
@@ -49,12 +49,12 @@ export function matrixSource(
 /** A device like `gpu` with other properties, for what is chosen by them. */
 export function disguise(
   gpu: Gpu,
-  properties: { subgroupSize?: number | null; maxStorageBufferBindingSize?: number },
+  properties: { deviceClass?: DeviceClass; maxStorageBufferBindingSize?: number },
 ): Gpu {
-  const { subgroupSize, maxStorageBufferBindingSize } = properties;
+  const { deviceClass, maxStorageBufferBindingSize } = properties;
   return new Proxy(gpu, {
     get(target, name) {
-      if (name === "subgroupSize" && subgroupSize !== undefined) return subgroupSize;
+      if (name === "deviceClass" && deviceClass !== undefined) return deviceClass;
       if (name === "limits" && maxStorageBufferBindingSize !== undefined) {
         return { maxStorageBufferBindingSize };
       }
@@ -63,6 +63,16 @@ export function disguise(
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
+}
+
+/** The classes whose kernels a device can run: all but those for subgroups that it has not. */
+export function deviceClassesOf(gpu: Gpu): readonly DeviceClass[] {
+  return gpu.subgroupSize === 8 ? ["cpu with subgroups", "cpu", "gpu"] : ["cpu", "gpu"];
+}
+
+/** A pass recorded as a device of another class records it. */
+export function passOf(gpu: Gpu, deviceClass: DeviceClass): Pass {
+  return new Pass(disguise(gpu, { deviceClass }));
 }
 
 /** Fills the scratch tensor of this shape that is lent next with `value`. */

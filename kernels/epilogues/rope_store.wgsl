@@ -1,0 +1,55 @@
+// The columns are q, k and v, head by head: y[r, h, :] = rotate(q), and into the row's place in the
+// cache go rotated k and plain v.
+//
+// rotate: x1' = x1 cos - x2 sin, x2' = x2 cos + x1 sin, where x1 and x2, the two halves of a head, lie
+// interleaved, pair by pair, and angle_i = position · θ^(-i / pairs). near: [NEAR][HEAD / 2] and far:
+// [FAR][HEAD / 2] hold (cos, sin) of positions i and i · NEAR from float64; an angle is their sum, so
+// that f32 never sees a large angle. pages: [slots, TABLE], whose first entry is how many pages the
+// sequence has; positions go round them. The cache: see src/model/kv_cache.ts.
+// Source: Su et al. 2021, "RoFormer"; halves as in BD3-LM's apply_rotary_pos_emb.
+const ROUND_ROWS = 1u;
+
+override HEADS: u32;
+override HEAD: u32;
+override PAGE: u32;
+override TABLE: u32;
+override NEAR: u32;
+
+@group(2) @binding(0) var<storage, read> rows: array<Row>;
+@group(2) @binding(1) var<storage, read> pages: array<u32>;
+@group(2) @binding(2) var<storage, read> near: array<vec4<f32>>;
+@group(2) @binding(3) var<storage, read> far: array<vec4<f32>>;
+
+// Two pairs, each turned by the sum of two angles.
+fn rotate(value: vec4<f32>, position: u32, quad: u32) -> vec4<f32> {
+  let a = near[(position % NEAR) * (HEAD / 4u) + quad];
+  let b = far[(position / NEAR) * (HEAD / 4u) + quad];
+  let cosine = a.xz * b.xz - a.yw * b.yw;
+  let sine = a.yw * b.xz + a.xz * b.yw;
+  let first = value.xz * cosine - value.yw * sine;
+  let second = value.yw * cosine + value.xz * sine;
+  return vec4(first.x, second.x, first.y, second.y);
+}
+
+fn finish(row: u32, column4: u32, sum: vec4<f32>) {
+  let part = column4 / (HEADS * HEAD / 4u);
+  let head = column4 / (HEAD / 4u) % HEADS;
+  let quad = column4 % (HEAD / 4u);
+  let position = rows[row].position;
+  var value = sum;
+  if (part < 2u) {
+    value = rotate(sum, position, quad);
+  }
+  if (part == 0u) {
+    y[(row * HEADS + head) * (HEAD / 4u) + quad] = value;
+    return;
+  }
+  let table = rows[row].slot * TABLE;
+  let page = pages[table + 1u + (position / PAGE) % pages[table]];
+  let panel = (page * HEADS + head) * (PAGE / 8u) + position % PAGE / 8u;
+  if (part == 1u) {
+    store_key(panel, quad, position % 8u, value);
+  } else {
+    store_value(panel, quad, position % 8u, value);
+  }
+}

@@ -1,0 +1,62 @@
+// Fragment: what all linear kernels read, and the one order in which they sum. An epilogue fragment
+// says what becomes of the sums: fn finish(row, column4, sum); and how many rows may be finished at a
+// time without compiling getting long: ROUND_ROWS.
+
+struct Params {
+  // Length of the sums; a multiple of 32.
+  k: u32,
+  // Tiles of 32 columns that this weight (a part of a split matrix) has.
+  tiles: u32,
+  // First column that it gives, and the width of the result.
+  first: u32,
+  stride: u32,
+  // Rows of x to pass over: row r of the result comes from row SKIP + r of x.
+  skip: u32,
+  // Rows of the result.
+  rows: u32,
+  // Which of the counts bounds the rows: 0 rows, 1 heads; see counted.wgsl.
+  counted: u32,
+  // Steps of 8 along k that are summed by themselves; the sums of the slices are then added in order.
+  slice: u32,
+  // What epilogues ask for: see activation.wgsl; and floats of a modulation's row (0 where one row
+  // serves all conditions), the first column of the gate, and see gated_residual.wgsl.
+  activation: u32,
+  modulation: u32,
+  gate: u32,
+  gathers: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> counts: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> params: Params;
+
+// The weights of one step, 8 neighbouring k, for the 4 columns of a lane. A weights fragment fills
+// them: fn open_weights(tile, steps, step, lane).
+var<private> w0: vec4<f32>;
+var<private> w1: vec4<f32>;
+var<private> w2: vec4<f32>;
+var<private> w3: vec4<f32>;
+var<private> w4: vec4<f32>;
+var<private> w5: vec4<f32>;
+var<private> w6: vec4<f32>;
+var<private> w7: vec4<f32>;
+
+// Adds the products of one step, in the order of k: the same bits whoever calls it.
+fn add(sum: vec4<f32>, low: vec4<f32>, high: vec4<f32>) -> vec4<f32> {
+  var result = fma(vec4(low.x), w0, sum);
+  result = fma(vec4(low.y), w1, result);
+  result = fma(vec4(low.z), w2, result);
+  result = fma(vec4(low.w), w3, result);
+  result = fma(vec4(high.x), w4, result);
+  result = fma(vec4(high.y), w5, result);
+  result = fma(vec4(high.z), w6, result);
+  return fma(vec4(high.w), w7, result);
+}
+
+// Live rows of the result, from SKIP on.
+fn rows_left() -> u32 {
+  let live = counts[params.counted];
+  return min(live - min(live, params.skip), params.rows);
+}

@@ -1,0 +1,17 @@
+// A tile of one row: every lane loads 4 of 32 neighbouring k.
+const TILE_ROWS = 1u;
+
+fn multiply(row: u32, tile: u32, steps: u32, lane: u32) {
+  let at = row * steps * 2u + lane;
+  for (var step = 0u; step < steps; step += 4u) {
+    let part = x[at + step * 2u];
+    open_weights(tile, steps, step, lane);
+    sums[0] = add(sums[0], subgroupBroadcast(part, 0u), subgroupBroadcast(part, 1u));
+    open_weights(tile, steps, step + 1u, lane);
+    sums[0] = add(sums[0], subgroupBroadcast(part, 2u), subgroupBroadcast(part, 3u));
+    open_weights(tile, steps, step + 2u, lane);
+    sums[0] = add(sums[0], subgroupBroadcast(part, 4u), subgroupBroadcast(part, 5u));
+    open_weights(tile, steps, step + 3u, lane);
+    sums[0] = add(sums[0], subgroupBroadcast(part, 6u), subgroupBroadcast(part, 7u));
+  }
+}

@@ -1,4 +1,0 @@
-// Every row of the pass, in order.
-fn source_row(row: u32) -> u32 {
-  return row;
-}

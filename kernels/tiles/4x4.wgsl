@@ -1,2 +1,0 @@
-const TILE_ROWS = 4u;
-const TILE_PANELS = 4u;
