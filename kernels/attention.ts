@@ -1,57 +1,76 @@
 import { defineKernel, expectShape, type Kernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
-import source from "./attention.wgsl" with { type: "text" };
-import size128 from "./head_sizes/128.wgsl" with { type: "text" };
-import size16 from "./head_sizes/16.wgsl" with { type: "text" };
-import size256 from "./head_sizes/256.wgsl" with { type: "text" };
-import size32 from "./head_sizes/32.wgsl" with { type: "text" };
-import size64 from "./head_sizes/64.wgsl" with { type: "text" };
-import size96 from "./head_sizes/96.wgsl" with { type: "text" };
-import type { PagedCache } from "./rope_store.ts";
+import portable from "./attention.wgsl" with { type: "text" };
+import mergeSource from "./attention_merge.wgsl" with { type: "text" };
+import operandFields from "./attention_operands.wgsl" with { type: "text" };
+import subgroup from "./attention_subgroup.wgsl" with { type: "text" };
+import counted from "./counted.wgsl" with { type: "text" };
+import f16Load from "./cache_formats/f16_load.wgsl" with { type: "text" };
+import f32Load from "./cache_formats/f32_load.wgsl" with { type: "text" };
+import { HEAD_SIZES } from "./head_sizes.ts";
+import headFields from "./heads.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 
-const SIZES: Readonly<Record<number, string>> = {
-  16: size16,
-  32: size32,
-  64: size64,
-  96: size96,
-  128: size128,
-  256: size256,
-};
-const KERNELS = new Map<number, Kernel>(
-  Object.entries(SIZES).map(([size, fragment]) => [
-    Number(size),
-    defineKernel("attention", source, rowFields, fragment),
-  ]),
-);
 const LANES = 8;
-/** Keys of one rescaling: KEYS of attention.wgsl. */
-const KEYS = 8;
-
+/** Positions that the cache keeps together. */
+const PANEL = 8;
+/** Keys of one rescaling: KEYS of attention_operands.wgsl. */
+const KEYS = 4;
+/** Keys of a slice on a GPU, which needs many of them to be filled. */
+const GPU_SLICE = 256;
 /**
- * Keys of one dispatch. llvmpipe leaves every loop of an invocation, in silence, after 65,535
- * iterations in all; it unrolls the loops over the components of a head up to 128 of them only.
+ * Keys that one invocation goes over at most on a software adapter: llvmpipe leaves every loop of an
+ * invocation, in silence, after 65,535 iterations in all. It unrolls the loops over the components of
+ * a head up to 128 of them.
  */
-function keysPerDispatch(head: number, isCpu: boolean): number {
-  if (!isCpu) return 1 << 30;
-  return head > 128 ? 256 : 16_384;
+const CPU_SLICE = 32_768;
+const CPU_SLICE_OF_LARGE_HEADS = 1024;
+
+/** Slices that one workgroup takes at most. */
+const MAX_SIDE = 4;
+const MERGE_LANES = 32;
+
+/** Element types that keys and values can be kept in. */
+export type CacheFormat = "f32" | "f16";
+
+const CACHE_FORMATS: Readonly<Record<CacheFormat, string>> = { f32: f32Load, f16: f16Load };
+const TABLES = [counted, rowFields, headFields];
+const merge = defineKernel("attention_merge", mergeSource, ...TABLES);
+
+/** Where keys and values of all sequences lie. */
+export interface PagedCache {
+  /** [slots, 1 + most pages] u32: how many pages a sequence has, then which. */
+  readonly pages: Tensor;
+  /**
+   * [pages, heads, pageTokens, head] f32 or f16 of one layer; `v` likewise. The tokens of a page lie
+   * in panels of 8: [head / v][8] vectors of 16 bytes with v components each.
+   */
+  readonly k: Tensor;
+  readonly v: Tensor;
 }
 
-/**
- * Size to which heads are padded with zeros.
- *
- * @throws {RangeError} If heads are larger than the kernels can take.
- */
-export function paddedHeadSize(headSize: number): number {
-  const size = [...KERNELS.keys()].find((each) => each >= headSize);
-  if (size === undefined) {
-    throw new RangeError(`Cannot attend: head size is ${headSize}, expected at most 256`);
-  }
-  return size;
+const kernels = new Map<string, Kernel>();
+
+function kernelFor(
+  name: "attention" | "attention_subgroup",
+  { head, format }: { head: number; format: CacheFormat },
+): Kernel {
+  const key = [name, head, format].join();
+  const kernel = kernels.get(key) ??
+    defineKernel(
+      name,
+      name === "attention" ? portable : subgroup,
+      operandFields,
+      HEAD_SIZES[head]!, // Checked by attention().
+      CACHE_FORMATS[format],
+      ...TABLES,
+    );
+  kernels.set(key, kernel);
+  return kernel;
 }
 
 /** Operands of {@linkcode attention}. */
 export interface Attention {
-  /** [rows, heads · head] f32, rotated. */
+  /** [rows of the pass, heads · head] f32, rotated. */
   readonly q: Tensor;
   readonly rows: Tensor;
   readonly counts: Tensor;
@@ -59,32 +78,66 @@ export interface Attention {
   readonly cache: PagedCache;
   /** Components of a head without padding: the scale is its root's inverse. */
   readonly headSize: number;
+  /** Attends for the rows of these heads only, in their order: [bound] heads. */
+  readonly heads?: { readonly table: Tensor; readonly bound: number };
 }
 
 /**
  * Records softmax attention of every live row over the positions it sees.
  *
- * @returns [rows, heads · head] f32, scratch of `pass`.
+ * @returns [rows, heads · head] f32, or as many rows as heads; scratch of `pass`.
  * @throws {TypeError} If `q` is not as wide as the heads of the cache.
  */
 export function attention(pass: Pass, operands: Attention): Tensor {
   const { q, rows, counts, cache: { pages, k, v }, headSize } = operands;
-  const [bound = 0] = q.shape;
   const [, heads = 0, page = 0, head = 0] = k.shape;
-  expectShape(q, [bound, heads * head]);
-  const kernel = KERNELS.get(head);
-  if (!kernel) throw new TypeError(`Cannot attend: heads of ${head}, expected a padded size`);
-  const o = pass.scratch("attention", [bound, heads * head]);
-  using state = pass.scratch("attention state", [bound, heads, 2]);
-  const table = pages.shape[1]!;
-  const keys = keysPerDispatch(head, pass.gpu.isCpu);
+  expectShape(q, [q.shape[0]!, heads * head]);
+  if (!(head in HEAD_SIZES)) {
+    throw new TypeError(`Cannot attend: heads of ${head}, expected a padded size`);
+  }
+  if (page % PANEL !== 0) {
+    throw new TypeError(`Cannot attend: pages of ${page} tokens, expected a multiple of ${PANEL}`);
+  }
+  const bound = operands.heads?.bound ?? q.shape[0]!;
+  const { deviceClass } = pass.gpu;
+  const pageTable = pages.shape[1]!;
+  const cpuSlice = head > 128 ? CPU_SLICE_OF_LARGE_HEADS : CPU_SLICE;
+  const slice = deviceClass === "gpu" ? GPU_SLICE : cpuSlice;
   // A row sees no more than its sequence's pages hold; its first chunk may begin before its keys.
-  for (let skip = 0; skip < (table - 1) * page + KEYS; skip += keys) {
-    pass.dispatch(kernel, {
-      tensors: { q, k, v, rows, counts, pages, o, state },
-      constants: { HEADS: heads, PAGE: page, TABLE: table, SCALE: 1 / Math.sqrt(headSize) },
-      params: { skip, keys },
-      workgroups: [Math.ceil(bound / LANES), heads],
+  const slices = Math.ceil(((pageTable - 1) * page + KEYS) / slice);
+  const isShared = deviceClass === "cpu with subgroups" && slices === 1;
+  const kernel = kernelFor(isShared ? "attention_subgroup" : "attention", {
+    head,
+    format: k.dtype === "f16" ? "f16" : "f32",
+  });
+  // Where all rows are meant the table of heads is bound and not read.
+  const table = operands.heads?.table ?? rows;
+  const tensors = { q, k, v, rows, counts, pages, heads: table };
+  const params = { counted: operands.heads ? 1 : 0, bound };
+  const constants = { HEADS: heads, PAGE: page, TABLE: pageTable, SCALE: 1 / Math.sqrt(headSize) };
+  const o = pass.scratch("attention", [bound, heads * head]);
+  if (isShared) {
+    const workgroups = [Math.ceil(bound / LANES), heads];
+    pass.dispatch(kernel, { tensors: { ...tensors, o }, constants, params, workgroups });
+    return o;
+  }
+  using state = pass.scratch("attention state", [slices * bound, heads, 2]);
+  using partial = slices > 1
+    ? pass.scratch("attention slices", [slices * bound, heads * head])
+    : null;
+  const side = Math.min(MAX_SIDE, slices);
+  pass.dispatch(kernel, {
+    tensors: { ...tensors, o: partial ?? o, state },
+    constants: { ...constants, SLICE: slice, SLICES: slices, SIDE: side },
+    params,
+    workgroups: [Math.ceil(bound / LANES), heads, Math.ceil(slices / side)],
+  });
+  if (partial) {
+    pass.dispatch(merge, {
+      tensors: { partial, state, rows, counts, o, heads: table },
+      constants: { HEADS: heads, WIDTH4: head / 4, SLICE: slice },
+      params,
+      workgroups: [Math.ceil(heads * head / 4 / MERGE_LANES), bound],
     });
   }
   return o;

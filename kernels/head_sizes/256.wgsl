@@ -1,1 +1,15 @@
-const HEAD4 = 64u;
+// Heads of 256 components, two octets at a time. Written out as for the smaller ones, drivers would
+// take minutes to compile it.
+const HEAD8 = 32u;
+
+fn add_all_scores(panel: u32, place: u32) {
+  for (var octet = 0u; octet < HEAD8; octet += 2u) {
+    add_scores(panel, octet, place);
+  }
+}
+
+fn add_all_values(panel: u32, place: u32) {
+  for (var octet = 0u; octet < HEAD8; octet += 2u) {
+    add_values(panel, octet, place);
+  }
+}

@@ -1,181 +1,191 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { attention, paddedHeadSize, type Row } from "../../kernels/mod.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { attention, paddedHeadSize } from "../../kernels/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
-import * as reference from "../reference/forward.ts";
-import { assertClose, gpuTest, noise, readFloats, upload } from "../support/gpu.ts";
+import { assertClose, gpuTest, readFloats, upload } from "../support/gpu.ts";
+import { attend, checkAttended } from "./attended.ts";
 import { HostCache } from "./host_cache.ts";
-import { fillNextScratch, pad, uploadCounts, uploadRows } from "./tables.ts";
+import { deviceClassesOf, passOf, uploadCounts, uploadRows } from "./tables.ts";
 
-/** Stands in every place of q and o before. */
-const UNTOUCHED = 7;
+const FORMATS = ["f32", "f16"] as const;
+/** Whole chunks of 4 keys and panels of 8, parts of them at either end, within one, a page's edge. */
+const RANGES = [
+  ...[[0, 8], [0, 5], [3, 21], [9, 14], [8, 24], [15, 17], [4, 5], [0, 1]],
+  ...[[4, 8], [2, 6], [5, 12], [1, 3], [3, 4], [2, 23]],
+] as [number, number][];
 
-interface Attended {
-  readonly heads: number;
-  readonly headSize: number;
-  /** Pages of every slot. */
-  readonly slots: readonly (readonly number[])[];
-  readonly pageTokens?: number;
-  readonly rows: readonly Pick<Row, "slot" | "first" | "end">[];
-  /** Live rows; all where left out. */
-  readonly live?: number;
-}
+// The kernels of larger heads, which take seconds to compile, meet all classes in long contexts only.
+for (const format of FORMATS) {
+  for (const headSize of [12, 32, 64, 96, 128, 256]) {
+    const heads = `heads of ${headSize} in ${format}`;
+    const deviceClassesFor = (gpu: Gpu) =>
+      headSize <= 64 ? deviceClassesOf(gpu) : [gpu.deviceClass];
+    gpuTest(`attention() matches the reference for ${heads}`, async (gpu) => {
+      const ranges = RANGES.map(([first, end]) => ({ slot: 0, first, end }));
+      const rows = [...ranges.slice(0, 5), { slot: 1, first: 37, end: 93 }, ...ranges.slice(5)];
+      const slots = [[3, 0], [5, 1, 2, 4, 6, 7]];
+      const deviceClasses = deviceClassesFor(gpu);
+      await checkAttended(gpu, { heads: 2, headSize, format, slots, rows, deviceClasses });
+    });
 
-/** q of a row, k and v of a position: [heads · headSize] of noise that depends on them alone. */
-function vector(
-  what: "q" | "k" | "v",
-  { heads, headSize }: Attended,
-  at: { slot: number; place: number },
-): Float32Array {
-  const seed = ["q", "k", "v"].indexOf(what) + 3 * (at.slot + 10 * at.place);
-  // Scores spread over a few units, so that the softmax is neither flat nor a single key.
-  return noise(heads * headSize, seed).map((each) => each * (what === "v" ? 1 : 2));
-}
+    // Rows of several sequences, whose windows have gone round their pages.
+    gpuTest(`attention() follows the page tables for ${heads}`, async (gpu) => {
+      const slots = [[7, 0, 5], [3, 1, 6, 8], [4], [2]];
+      const rows = [
+        { slot: 1, first: 116, end: 164 },
+        { slot: 0, first: 83, end: 128 },
+        { slot: 2, first: 1_000_003, end: 1_000_016 },
+        { slot: 1, first: 120, end: 180 },
+        { slot: 0, first: 80, end: 88 },
+      ];
+      const deviceClasses = deviceClassesFor(gpu);
+      await checkAttended(gpu, { heads: 2, headSize, format, slots, rows, deviceClasses });
+    });
+  }
 
-/** Runs the kernel on a cache that holds what the rows see, and NaN everywhere else. */
-async function attend(gpu: Gpu, attended: Attended): Promise<Float32Array> {
-  const { heads, headSize, slots, pageTokens = 16, rows, live = rows.length } = attended;
-  const headWidth = paddedHeadSize(headSize);
-  const host = new HostCache({ slots, pageTokens, heads, headWidth }, NaN);
-  for (const { slot, first, end } of rows) {
-    for (let position = first; position < end; position++) {
-      const at = { slot, place: position };
-      host.put({ slot, position }, vector("k", attended, at), vector("v", attended, at));
+  gpuTest(`attention() in ${format} runs for the rows of heads, in their order`, async (gpu) => {
+    const shape = { heads: 2, headSize: 12, format, slots: [[0, 2, 1], [6, 4, 3, 5]] };
+    // Blocks of 8, of two sequences in turn: those of a subgroup are of both.
+    const rows = Array.from({ length: 24 }, (_, i) => ({ slot: i % 2, first: 3, end: 25 + i }));
+    for (
+      const asked of [[5], [4, 1, 1, 23], [
+        0,
+        2,
+        4,
+        6,
+        8,
+        10,
+        12,
+        1,
+        3,
+        5,
+        7,
+        9,
+        22,
+        20,
+        15,
+        13,
+        11,
+      ]]
+    ) {
+      await checkAttended(gpu, { ...shape, rows, asked });
+      await checkAttended(gpu, { ...shape, rows, asked, live: asked.length - 1 });
     }
-  }
-  const asked = rows.flatMap(({ slot }, row) => [
-    ...pad(vector("q", attended, { slot, place: row }), headSize, headWidth),
-  ]);
-  using cache = host.upload(gpu);
-  using q = upload(gpu, [rows.length, heads * headWidth], asked);
-  using table = uploadRows(gpu, rows);
-  using counts = uploadCounts(gpu, { rows: live });
-  const pass = gpu.pass();
-  const id = fillNextScratch(gpu, pass, { shape: q.shape, value: UNTOUCHED });
-  using o = attention(pass, { q, rows: table, counts, cache, headSize });
-  assertEquals(o.id, id);
-  pass.submit();
-  return await readFloats(gpu, o);
-}
-
-/** Row `row` of the reference: [heads · padded head size]. */
-function expectRow(attended: Attended, row: number): Float32Array {
-  const { heads, headSize, rows } = attended;
-  const { slot, first, end } = rows[row]!;
-  const positions = Array.from({ length: end - first }, (_, i) => first + i);
-  const all = (what: "k" | "v") =>
-    Float32Array.from(
-      positions.flatMap((place) => [...vector(what, attended, { slot, place })]),
-    );
-  const o = reference.attention({
-    q: vector("q", attended, { slot, place: row }),
-    k: all("k"),
-    v: all("v"),
-    heads,
-    headSize,
-    visible: () => true,
   });
-  return pad(o, headSize, paddedHeadSize(headSize));
 }
 
-async function checkAttended(gpu: Gpu, attended: Attended): Promise<void> {
-  const actual = await attend(gpu, attended);
-  const live = attended.live ?? attended.rows.length;
-  const width = actual.length / attended.rows.length;
-  for (let row = 0; row < live; row++) {
-    const label = `row ${row}: ${JSON.stringify(attended.rows[row])}`;
-    const found = actual.subarray(row * width, (row + 1) * width);
-    assertClose(found, expectRow(attended, row), {}, label);
-  }
-  assert(actual.subarray(live * width).every((value) => value === UNTOUCHED), "beyond");
-}
-
-// Whole chunks of 8 keys, parts of them at either end, within one, a page's edge, one key.
-const RANGES = [[0, 8], [0, 5], [3, 21], [9, 14], [8, 24], [15, 17], [4, 5], [0, 1], [37, 93]];
-
-for (const headSize of [12, 16, 32, 64, 96, 128, 256]) {
-  gpuTest(`attention() matches the reference for heads of ${headSize}`, async (gpu) => {
-    const rows = RANGES.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
-    await checkAttended(gpu, { heads: 2, headSize, slots: [[3, 0, 5, 1, 2, 4]], rows });
-  });
-
-  // Rows of several sequences, whose windows have gone round their pages.
-  gpuTest(`attention() follows the page tables for heads of ${headSize}`, async (gpu) => {
-    const slots = [[7, 0, 5], [3, 1, 6, 8], [4], [2]];
-    const rows = [
-      { slot: 1, first: 116, end: 164 },
-      { slot: 0, first: 83, end: 128 },
-      { slot: 2, first: 1_000_003, end: 1_000_016 },
-      { slot: 1, first: 120, end: 180 },
-      { slot: 0, first: 80, end: 88 },
-    ];
-    await checkAttended(gpu, { heads: 2, headSize, slots, rows });
+// Every edge of a subgroup's rows.
+for (const headSize of [12, 96]) {
+  gpuTest(`attention() mixes sequences in any way with heads of ${headSize}`, async (gpu) => {
+    const slots = Array.from({ length: 6 }, (_, slot) => [2 * slot, 2 * slot + 1]);
+    for (const length of [1, 2, 7, 8, 9, 15, 16, 17, 33]) {
+      const rows = Array.from({ length }, (_, i) => {
+        const slot = (i * 5 + Math.floor(i / 7)) % 6;
+        return { slot, first: slot + i % 3, end: slot + 9 + i % 13 };
+      });
+      await checkAttended(gpu, { heads: 2, headSize, slots, rows });
+    }
   });
 }
 
 gpuTest("attention() gives a row the same bits among others, in any place", async (gpu) => {
-  const shape = { heads: 2, headSize: 16, slots: [[3, 0, 5, 1, 2, 4], [6]] };
-  const one = { slot: 0, first: 37, end: 93 };
-  const other = { slot: 1, first: 2, end: 16 };
-  const alone = await attend(gpu, { ...shape, rows: [one] });
-  // q depends on the row's number: rows 1 to 9 are neighbours of another kind.
-  const rows = [one, ...Array(9).fill(other), { slot: 0, first: 0, end: 96 }];
-  const among = await attend(gpu, { ...shape, rows });
-  assertEquals(among.slice(0, alone.length), alone);
-  const last = Array(12).fill(other).with(11, one);
-  const first = Array(19).fill(one);
-  const width = alone.length;
-  assertEquals(
-    (await attend(gpu, { ...shape, rows: last })).slice(11 * width, 12 * width),
-    (await attend(gpu, { ...shape, rows: first })).slice(11 * width, 12 * width),
-  );
+  const pages = Array.from({ length: 30 }, (_, i) => (i * 7) % 30);
+  const shape = { heads: 2, headSize: 12, slots: [pages, [30], [31]] };
+  // One chunk at the end of a slice of 256 keys, one more, and a part of the next.
+  for (const end of [93, 288, 301]) {
+    const one = { slot: 0, first: 37, end };
+    const [low, high] = [1, 2].map((slot) => ({ slot, first: 2, end: 16 }));
+    const rowsOf = (y: Float32Array, row: number) => y.slice(row * 64, (row + 1) * 64);
+    const alone = await attend(gpu, { ...shape, rows: [one] });
+    // q depends on the row's number: rows 1 to 9 are neighbours of another kind.
+    const among = await attend(gpu, {
+      ...shape,
+      rows: [one, ...Array(9).fill(low), { slot: 0, first: 0, end: 304 }],
+    });
+    const first = await attend(gpu, { ...shape, rows: Array(19).fill(one) });
+    const last = await attend(gpu, { ...shape, rows: Array(12).fill(high).with(11, one) });
+    const asked = await attend(gpu, {
+      ...shape,
+      rows: Array(12).fill(low).with(11, one),
+      asked: [3, 11, 2],
+    });
+    for (const [deviceClass, y] of alone) {
+      assertEquals(rowsOf(among.get(deviceClass)!, 0), y, deviceClass);
+      const expected = rowsOf(first.get(deviceClass)!, 11);
+      assertEquals(rowsOf(last.get(deviceClass)!, 11), expected, deviceClass);
+      assertEquals(rowsOf(asked.get(deviceClass)!, 1), expected, deviceClass);
+    }
+  }
 });
 
 gpuTest("attention() leaves rows beyond the live ones untouched", async (gpu) => {
   const rows = Array(11).fill({ slot: 0, first: 3, end: 21 });
   for (const live of [0, 1, 9]) {
-    await checkAttended(gpu, { heads: 2, headSize: 16, slots: [[1, 0]], rows, live });
+    await checkAttended(gpu, { heads: 2, headSize: 12, slots: [[1, 0]], rows, live });
   }
 });
 
-// Drivers that count the iterations of loops leave them early, in silence: long contexts show it.
-for (const [headSize, keys] of [[64, 4096], [128, 4096], [256, 4096], [32, 33_000]]) {
-  gpuTest(`attention() sees ${keys} keys with heads of ${headSize}`, async (gpu) => {
-    const pages = Array.from({ length: Math.ceil(keys! / 16) }, (_, i) => i);
-    const ranges = [[0, keys!], [0, 2048], [5, 11], [3, 2049], [2043, keys!]];
+// A GPU's slices of 256 keys: whole, with a rest, from the middle of a page, some rows with fewer.
+for (const format of FORMATS) {
+  gpuTest(`attention() adds slices of keys in ${format}`, async (gpu) => {
+    const pages = Array.from({ length: 70 }, (_, i) => (i * 3) % 70);
+    const ranges = [[0, 256], [0, 257], [7, 300], [8, 264], [0, 1000], [9, 1030], [250, 260], [
+      3,
+      4,
+    ]];
     const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
-    await checkAttended(gpu, { heads: 2, headSize: headSize!, slots: [pages], rows });
+    await checkAttended(gpu, { heads: 2, headSize: 64, format, slots: [pages], rows });
+    await checkAttended(gpu, {
+      ...{ heads: 2, headSize: 64, format, slots: [pages], rows },
+      asked: [4, 0, 6, 5, 5],
+      live: 4,
+    });
+  });
+}
+
+// Drivers that count the iterations of loops leave them early, in silence: long contexts show it.
+for (const [headSize, keys] of [[64, 4096], [128, 4096], [256, 4096], [32, 33_000]] as const) {
+  gpuTest(`attention() sees ${keys} keys with heads of ${headSize}`, async (gpu) => {
+    const pages = Array.from({ length: Math.ceil(keys / 16) }, (_, i) => i);
+    const ranges = [[0, keys], [0, 2048], [5, 11], [3, 2049], [2043, keys]];
+    const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
+    const deviceClasses = deviceClassesOf(gpu).filter((each) => each !== "gpu");
+    const attended = { heads: 2, headSize, slots: [pages], rows, deviceClasses };
+    await checkAttended(gpu, { ...attended, format: "f16" });
   });
 }
 
 gpuTest("attention() stands scores far beyond what exp can take", async (gpu) => {
   const keys = [[300, 0], [-300, 0], [299, 0], [0, 900]];
-  const host = new HostCache({ slots: [[0]], pageTokens: 8, heads: 1, headWidth: 16 }, NaN);
+  const host = new HostCache({ slots: [[0]], pageTokens: 8, heads: 1, headWidth: 32 }, NaN);
   keys.forEach((key, position) => host.put({ slot: 0, position }, key, [position, 1]));
   using cache = host.upload(gpu);
-  using q = upload(gpu, [1, 16], [Math.SQRT2, 0, ...Array(14).fill(0)]);
+  using q = upload(gpu, [1, 32], [Math.SQRT2, 0, ...Array(30).fill(0)]);
   using rows = uploadRows(gpu, [{ first: 0, end: 4 }]);
   using counts = uploadCounts(gpu, { rows: 1 });
-  const pass = gpu.pass();
-  using o = attention(pass, { q, rows, counts, cache, headSize: 2 });
-  pass.submit();
   // Scores 300, -300, 299 and 0: weights 1, 0, 1/e and 0.
-  const expected = [2 / (Math.E + 1), 1, ...Array(14).fill(0)];
-  assertClose(await readFloats(gpu, o), expected, { tolerance: 3e-5 });
+  const expected = [2 / (Math.E + 1), 1, ...Array(30).fill(0)];
+  for (const deviceClass of deviceClassesOf(gpu)) {
+    const pass = passOf(gpu, deviceClass);
+    using o = attention(pass, { q, rows, counts, cache, headSize: 2 });
+    pass.submit();
+    // A score of 300 has steps of 3e-5.
+    assertClose(await readFloats(gpu, o), expected, { tolerance: 3e-5 }, deviceClass);
+  }
 });
 
 Deno.test("paddedHeadSize() takes the next size that there is a kernel for", () => {
-  assertEquals([2, 12, 16, 17, 80, 128, 130, 256].map(paddedHeadSize), [
-    ...[16, 16, 16, 32, 96, 128, 256, 256],
+  assertEquals([2, 12, 32, 33, 80, 128, 130, 256].map(paddedHeadSize), [
+    ...[32, 32, 32, 64, 96, 128, 256, 256],
   ]);
   assertThrows(() => paddedHeadSize(257), RangeError, "head size is 257");
 });
 
 gpuTest("attention() throws when q is not as wide as the heads", (gpu) => {
-  const shape = { slots: [[0]], pageTokens: 16, heads: 2, headWidth: 16 };
+  const shape = { slots: [[0]], pageTokens: 16, heads: 2, headWidth: 32 };
   using cache = new HostCache(shape, 0).upload(gpu);
   using rows = uploadRows(gpu, [{}]);
   using counts = uploadCounts(gpu, { rows: 1 });
-  using q = gpu.tensor("q", [1, 16]);
-  const operands = { q, rows, counts, cache, headSize: 16 };
-  assertThrows(() => attention(gpu.pass(), operands), TypeError, "expected [1,32]");
+  using q = gpu.tensor("q", [1, 32]);
+  const operands = { q, rows, counts, cache, headSize: 32 };
+  assertThrows(() => attention(gpu.pass(), operands), TypeError, "expected [1,64]");
 });

@@ -1,0 +1,95 @@
+// Fragment: what all attention kernels read, and the one order in which they sum.
+
+struct Params {
+  // See counted.wgsl.
+  counted: u32,
+  // Rows of a slice, where there are several.
+  bound: u32,
+}
+
+override HEADS: u32;
+override PAGE: u32;
+override TABLE: u32;
+override SCALE: f32;
+// Keys of one rescaling, at fixed absolute positions.
+const KEYS = 4u;
+const LOWEST = -3.0e38;
+const NONE = 0xffffffffu;
+
+// 8 components of a key or value.
+struct Octet {
+  low: vec4<f32>,
+  high: vec4<f32>,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
+@group(0) @binding(2) var<storage, read> counts: array<u32>;
+@group(0) @binding(3) var<storage, read> pages: array<u32>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> params: Params;
+
+// A row on its way: what it asks, sees, and has summed.
+var<private> query: array<vec4<f32>, HEAD8 * 2u>;
+var<private> first: u32;
+var<private> end: u32;
+var<private> sum: array<vec4<f32>, HEAD8 * 2u>;
+var<private> highest: f32;
+var<private> total: f32;
+// Scores of KEYS keys, and after weigh() their weights.
+var<private> score: array<f32, KEYS>;
+
+fn load_query(row: u32, head: u32) {
+  sum = array<vec4<f32>, HEAD8 * 2u>();
+  highest = LOWEST;
+  total = 0.0;
+  for (var c = 0u; c < HEAD8 * 2u; c++) {
+    query[c] = q[(row * HEADS + head) * HEAD8 * 2u + c] * SCALE;
+  }
+}
+
+// Where the cache has a position of a sequence: the panel of 8 that it lies in.
+fn panel_of(slot: u32, position: u32, head: u32) -> u32 {
+  let table = slot * TABLE;
+  let page = pages[table + 1u + (position / PAGE) % pages[table]];
+  return (page * HEADS + head) * (PAGE / 8u) + position % PAGE / 8u;
+}
+
+fn add_product(before: f32, a: vec4<f32>, b: vec4<f32>) -> f32 {
+  return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, before))));
+}
+
+// Adds an octet of key j to its score: 8 products, in the order of the components.
+fn add_score(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
+  let sum_low = add_product(score[j], query[2u * octet], low);
+  score[j] = add_product(sum_low, query[2u * octet + 1u], high);
+}
+
+// Adds an octet of value j, times its weight.
+fn add_value(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
+  let weight = vec4(score[j]);
+  sum[2u * octet] = fma(weight, low, sum[2u * octet]);
+  sum[2u * octet + 1u] = fma(weight, high, sum[2u * octet + 1u]);
+}
+
+// From the scores of the keys from `chunk` on to their weights; rescales what was summed before. Keys
+// that the row does not see have no weight at all.
+fn weigh(chunk: u32) {
+  var high = highest;
+  for (var j = 0u; j < KEYS; j++) {
+    let is_visible = chunk + j >= first && chunk + j < end;
+    score[j] = select(LOWEST, score[j], is_visible);
+    high = max(high, score[j]);
+  }
+  // Exactly 1 where nothing changes, whatever the driver makes of e^0.
+  let rescale = select(exp(highest - high), 1.0, highest == high);
+  total *= rescale;
+  for (var c = 0u; c < HEAD8 * 2u; c++) {
+    sum[c] *= rescale;
+  }
+  highest = high;
+  for (var j = 0u; j < KEYS; j++) {
+    score[j] = select(0.0, exp(score[j] - high), score[j] != LOWEST);
+    total += score[j];
+  }
+}

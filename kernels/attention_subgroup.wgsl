@@ -1,0 +1,95 @@
+// What attention.wgsl computes, to the bit, on devices whose subgroups have 8 lanes. A lane takes a
+// row; to load KEYS keys, lane i loads one of two octets of key i % KEYS, and all get all by broadcast:
+// on a software adapter a load costs as much as fifty multiplications.
+//
+// Rows of several sequences may meet in a subgroup: it goes over the keys of one sequence at a time,
+// over all that any of its rows sees, of which those that a row does not see have no effect on it. Rows
+// of one sequence see ranges that overlap or meet, as those of a pass do.
+
+const LANES = 8u;
+
+// The octets that this lane loads of two: the first for the lower lanes, the second for the others.
+var<private> second: u32;
+
+// Whether any row sees the key that this lane loads.
+var<private> is_seen: bool;
+
+// Adds two octets of KEYS keys to the scores.
+fn add_scores(panel: u32, octet: u32, place: u32) {
+  let part = load_key(panel, octet + second, place);
+  add_score(0u, octet, subgroupBroadcast(part.low, 0u), subgroupBroadcast(part.high, 0u));
+  add_score(1u, octet, subgroupBroadcast(part.low, 1u), subgroupBroadcast(part.high, 1u));
+  add_score(2u, octet, subgroupBroadcast(part.low, 2u), subgroupBroadcast(part.high, 2u));
+  add_score(3u, octet, subgroupBroadcast(part.low, 3u), subgroupBroadcast(part.high, 3u));
+  add_score(0u, octet + 1u, subgroupBroadcast(part.low, 4u), subgroupBroadcast(part.high, 4u));
+  add_score(1u, octet + 1u, subgroupBroadcast(part.low, 5u), subgroupBroadcast(part.high, 5u));
+  add_score(2u, octet + 1u, subgroupBroadcast(part.low, 6u), subgroupBroadcast(part.high, 6u));
+  add_score(3u, octet + 1u, subgroupBroadcast(part.low, 7u), subgroupBroadcast(part.high, 7u));
+}
+
+// Adds two octets of KEYS values, times what by now are weights. What no row sees may be anything, NaN
+// included: it must not be multiplied by zero.
+fn add_values(panel: u32, octet: u32, place: u32) {
+  var part = load_value(panel, octet + second, place);
+  part.low = select(vec4(0.0), part.low, is_seen);
+  part.high = select(vec4(0.0), part.high, is_seen);
+  add_value(0u, octet, subgroupBroadcast(part.low, 0u), subgroupBroadcast(part.high, 0u));
+  add_value(1u, octet, subgroupBroadcast(part.low, 1u), subgroupBroadcast(part.high, 1u));
+  add_value(2u, octet, subgroupBroadcast(part.low, 2u), subgroupBroadcast(part.high, 2u));
+  add_value(3u, octet, subgroupBroadcast(part.low, 3u), subgroupBroadcast(part.high, 3u));
+  add_value(0u, octet + 1u, subgroupBroadcast(part.low, 4u), subgroupBroadcast(part.high, 4u));
+  add_value(1u, octet + 1u, subgroupBroadcast(part.low, 5u), subgroupBroadcast(part.high, 5u));
+  add_value(2u, octet + 1u, subgroupBroadcast(part.low, 6u), subgroupBroadcast(part.high, 6u));
+  add_value(3u, octet + 1u, subgroupBroadcast(part.low, 7u), subgroupBroadcast(part.high, 7u));
+}
+
+@compute @workgroup_size(LANES)
+fn attention_subgroup(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let live = live_rows();
+  let row = group.x * LANES + lane;
+  let head = group.y;
+  if (group.x * LANES >= live) {
+    return;
+  }
+  second = lane / KEYS;
+  var asked = 0u;
+  var slot = NONE;
+  if (row < live) {
+    asked = source_row(row);
+    slot = rows[asked].slot;
+    first = rows[asked].first;
+    end = rows[asked].end;
+  }
+
+  // Sequences by their slots, from the lowest to the highest. Rows of the others come along, and what
+  // they sum is dropped.
+  var next = 0u;
+  loop {
+    let current = subgroupMin(select(NONE, slot, slot >= next));
+    if (current == NONE) {
+      break;
+    }
+    next = current + 1u;
+    let is_own = slot == current;
+    let begin = subgroupMin(select(NONE, first, is_own));
+    let stop = subgroupMax(select(0u, end, is_own));
+    load_query(asked, head);
+    for (var chunk = begin / KEYS * KEYS; chunk < stop; chunk += KEYS) {
+      let panel = panel_of(current, chunk, head);
+      let key = chunk + lane % KEYS;
+      score = array<f32, KEYS>();
+      add_all_scores(panel, key % 8u);
+      weigh(chunk);
+      is_seen = key >= begin && key < stop;
+      add_all_values(panel, key % 8u);
+    }
+    if (is_own) {
+      for (var c = 0u; c < HEAD8 * 2u; c++) {
+        o[(row * HEADS + head) * HEAD8 * 2u + c] = sum[c] / total;
+      }
+    }
+  }
+}

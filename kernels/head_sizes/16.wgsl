@@ -1,1 +1,0 @@
-const HEAD4 = 4u;

@@ -1,0 +1,144 @@
+/** Attention over caches of noise, by every class of devices. */
+import { assert, assertEquals } from "@std/assert";
+import { attention, type CacheFormat, paddedHeadSize, type Row } from "../../kernels/mod.ts";
+import type { DeviceClass, Gpu } from "../../src/gpu/mod.ts";
+import * as reference from "../reference/forward.ts";
+import { assertClose, noise, readFloats, upload } from "../support/gpu.ts";
+import { HostCache } from "./host_cache.ts";
+import {
+  deviceClassesOf,
+  fillNextScratch,
+  pad,
+  passOf,
+  rounded,
+  uploadCounts,
+  uploadHeads,
+  uploadRows,
+} from "./tables.ts";
+
+/** Stands in every place of q and o before. */
+const UNTOUCHED = 7;
+
+/** What a test attends to. */
+export interface Attended {
+  readonly heads: number;
+  readonly headSize: number;
+  /** f32 where left out. */
+  readonly format?: CacheFormat;
+  /** Pages of every slot. */
+  readonly slots: readonly (readonly number[])[];
+  readonly pageTokens?: number;
+  /** Those of one slot see ranges that overlap or meet. */
+  readonly rows: readonly Pick<Row, "slot" | "first" | "end">[];
+  /** Attends for these rows only. */
+  readonly asked?: readonly number[];
+  /** Live rows, or live ones of those asked for; all where left out. */
+  readonly live?: number;
+  /** All that there are where left out. */
+  readonly deviceClasses?: readonly DeviceClass[];
+}
+
+/** q of a row, k and v of a position: [heads · headSize] of noise that depends on them alone. */
+function vector(
+  what: "q" | "k" | "v",
+  { heads, headSize, format = "f32" }: Attended,
+  at: { slot: number; place: number },
+): Float32Array {
+  const seed = ["q", "k", "v"].indexOf(what) + 3 * (at.slot + 10 * at.place);
+  // Scores spread over a few units, so that the softmax is neither flat nor a single key.
+  const values = noise(heads * headSize, seed).map((each) => each * (what === "v" ? 1 : 2));
+  return what === "q" ? values : rounded(values, format);
+}
+
+/** A cache that holds what the rows see, and NaN everywhere else. */
+function fillCache(attended: Attended): HostCache {
+  const { heads, headSize, format = "f32", slots, pageTokens = 16, rows } = attended;
+  const headWidth = paddedHeadSize(headSize);
+  const host = new HostCache({ slots, pageTokens, heads, headWidth, format }, NaN);
+  const seen = new Set<string>();
+  for (const { slot, first, end } of rows) {
+    for (let position = first; position < end; position++) {
+      if (seen.has(`${slot} ${position}`)) continue;
+      seen.add(`${slot} ${position}`);
+      const at = { slot, place: position };
+      host.put({ slot, position }, vector("k", attended, at), vector("v", attended, at));
+    }
+  }
+  return host;
+}
+
+/** Runs the kernels of every class of devices. */
+export async function attend(
+  gpu: Gpu,
+  attended: Attended,
+): Promise<Map<DeviceClass, Float32Array>> {
+  const { heads, headSize, rows, asked } = attended;
+  const headWidth = paddedHeadSize(headSize);
+  const bound = asked?.length ?? rows.length;
+  const { live = bound } = attended;
+  const queries = rows.flatMap(({ slot }, row) => [
+    ...pad(vector("q", attended, { slot, place: row }), headSize, headWidth),
+  ]);
+  using cache = fillCache(attended).upload(gpu);
+  using q = upload(gpu, [rows.length, heads * headWidth], queries);
+  using table = uploadRows(gpu, rows);
+  // The count of the other kind must not matter.
+  using counts = uploadCounts(gpu, asked ? { rows: 99, heads: live } : { rows: live, heads: 99 });
+  using askedRows = uploadHeads(gpu, asked?.map((row) => ({ row })) ?? [{}]);
+  const results = new Map<DeviceClass, Float32Array>();
+  for (const deviceClass of attended.deviceClasses ?? deviceClassesOf(gpu)) {
+    const pass = passOf(gpu, deviceClass);
+    const shape = [bound, heads * headWidth];
+    const id = fillNextScratch(gpu, pass, { shape, value: UNTOUCHED });
+    const operands = { q, rows: table, counts, cache, headSize };
+    using o = attention(pass, {
+      ...operands,
+      ...(asked && { heads: { table: askedRows, bound } }),
+    });
+    assertEquals([o.id, o.shape], [id, shape]);
+    pass.submit();
+    results.set(deviceClass, await readFloats(gpu, o));
+  }
+  return results;
+}
+
+/** Row `row` of the reference: [heads · padded head size]. */
+function expectRow(attended: Attended, row: number): Float32Array {
+  const { heads, headSize, rows } = attended;
+  const { slot, first, end } = rows[row]!;
+  const all = (what: "k" | "v") => {
+    const values = new Float32Array((end - first) * heads * headSize);
+    for (let place = first; place < end; place++) {
+      values.set(vector(what, attended, { slot, place }), (place - first) * heads * headSize);
+    }
+    return values;
+  };
+  const o = reference.attention({
+    q: vector("q", attended, { slot, place: row }),
+    k: all("k"),
+    v: all("v"),
+    heads,
+    headSize,
+    visible: () => true,
+  });
+  return pad(o, headSize, paddedHeadSize(headSize));
+}
+
+/** Checks the kernels of every class of devices against the reference. */
+export async function checkAttended(gpu: Gpu, attended: Attended): Promise<void> {
+  const { rows, asked = rows.map((_, row) => row) } = attended;
+  const results = await attend(gpu, attended);
+  const live = attended.live ?? asked.length;
+  const expected = asked.slice(0, live).map((row) => expectRow(attended, row));
+  for (const [deviceClass, actual] of results) {
+    const width = actual.length / asked.length;
+    for (const [i, each] of expected.entries()) {
+      const label = `${deviceClass}, row ${asked[i]}: ${JSON.stringify(rows[asked[i]!])}`;
+      assertClose(actual.subarray(i * width, (i + 1) * width), each, {}, label);
+    }
+    const beyond = actual.subarray(live * width);
+    assert(beyond.every((value) => value === UNTOUCHED), `${deviceClass}, beyond`);
+  }
+  const shared = results.get("cpu with subgroups");
+  if (shared) assertEquals(results.get("cpu") ?? shared, shared, "with subgroups or without");
+}
