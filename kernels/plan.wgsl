@@ -30,7 +30,7 @@ const MAX_SIGMA = 6.907755278982137;
 @group(0) @binding(4) var<storage, read_write> heads: array<Head>;
 @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read_write> sigma: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(7) var<storage, read> params: Params;
 
 var<workgroup> sequence: Sequence;
 var<workgroup> has_commit: u32;

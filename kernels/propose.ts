@@ -1,13 +1,16 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
+import filterFunctions from "./filters.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
+import laneFunctions from "./lanes.wgsl" with { type: "text" };
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./propose.wgsl" with { type: "text" };
 
-const kernel = defineKernel("propose", source, headFields, proposalFields);
+const fragments = [filterFunctions, laneFunctions, headFields, proposalFields];
+const kernel = defineKernel("propose", source, ...fragments);
 
 /** Operands of {@linkcode propose}. */
 export interface Propose {
-  /** [heads of this part, vocabulary padded to 8] f32. */
+  /** [heads of this part, vocabulary padded to 32] f32. */
   readonly logits: Tensor;
   /** All heads of the pass. */
   readonly heads: Tensor;

@@ -8,11 +8,14 @@
 //   confidence = kept p(token) / total; entropy = -Σ p ln p before the filters
 //   T = 0: the most probable token (the lowest id of equals), confidence and entropy at T = 1
 //
-// logits: [heads of this chunk, VOCABULARY padded to 8] f32, heads FIRST_HEAD … of the pass.
-// proposals: one per head of the pass. One workgroup per head. The bounds of both filters are found
-// by a search over the bits of the logits, two a round, each round one exact count or sum over all.
+// logits: [heads of this chunk, VOCABULARY padded to 32] f32, heads FIRST_HEAD … of the pass.
+// proposals: one per head of the pass. One workgroup per head. Teams of 8 lanes walk neighbouring
+// stretches of the row side by side, 8 tokens a lane and step: whole cache lines, in the order of
+// the draw. One reading gives maximum, sum and entropy; the draw reads the stretch of its token once
+// more. filters.wgsl adds its readings, and one for the sum over what it keeps.
 // Source: BD3-LM, `_nucleus_sample` (the token that crosses p is dropped) and `_sample_categorical`
-// (an inverse-CDF draw has the same distribution); confidence: SDAR, `generate.py`.
+// (an inverse-CDF draw has the same distribution); confidence: SDAR, `generate.py`. Sums while the
+// maximum is still rising: Milakov & Gimelshein 2018, "Online normalizer calculation for softmax".
 
 struct Params {
   first_head: u32,
@@ -20,215 +23,201 @@ struct Params {
 
 override VOCABULARY: u32;
 override MASK: u32;
-const LANES = 128u;
+// Stands for the mask and for what pads the vocabulary.
 const LOWEST = -3.0e38;
+// exp of this is 0, as 0 times it is.
+const WEIGHTLESS = -200.0;
+const HUGE = 3.4028234e38;
+const BELOW_ONE = 0.99999994;
 
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> heads: array<Head>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> proposals: array<Proposal>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read> params: Params;
 
-var<workgroup> partial: array<vec4<f32>, LANES>;
-var<workgroup> partial_id: array<u32, LANES>;
-var<workgroup> lane_ties: array<u32, LANES>;
-var<workgroup> lane_mass: array<f32, LANES>;
-var<workgroup> total_mass: f32;
+var<workgroup> claimed: Claim;
 
-fn sum_over_lanes(lane: u32, value: vec4<f32>) -> vec4<f32> {
-  partial[lane] = value;
-  workgroupBarrier();
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
-    if (lane < stride) {
-      partial[lane] += partial[lane + stride];
-    }
-    workgroupBarrier();
-  }
-  return workgroupUniformLoad(&partial[0]);
+// One row as draws and filters see it. Columns are 8 tokens wide.
+struct Row {
+  start: u32,
+  columns: u32,
+  // Columns of one team; those of a lane are `first`, `first` + TEAM, … below `end`.
+  stretch: u32,
+  first: u32,
+  end: u32,
+  highest: f32,
+  // 1 / T.
+  sharpness: f32,
 }
 
-// 4 logits of one row, LOWEST for the mask and for what pads the vocabulary.
-fn load(start: u32, column4: u32) -> vec4<f32> {
+// 8 neighbouring tokens.
+struct Eight {
+  a: vec4<f32>,
+  b: vec4<f32>,
+}
+
+fn load4(start: u32, column4: u32) -> vec4<f32> {
   let ids = column4 * 4u + vec4(0u, 1u, 2u, 3u);
   let drawable = (ids < vec4(VOCABULARY)) & (ids != vec4(MASK));
   return select(vec4(LOWEST), logits[start + column4], drawable);
 }
 
-// Integers in the order of the floats.
-fn sort_key(x: vec4<f32>) -> vec4<u32> {
-  let bits = bitcast<vec4<u32>>(x + 0.0);
-  return select(bits | vec4(0x80000000u), ~bits, (bits >> vec4(31u)) == vec4(1u));
+fn load(row: Row, column: u32) -> Eight {
+  return Eight(load4(row.start, 2u * column), load4(row.start, 2u * column + 1u));
 }
 
-fn is_finite(x: vec4<f32>) -> bool {
-  return all((bitcast<vec4<u32>>(x) & vec4(0x7f800000u)) != vec4(0x7f800000u));
+// ln of the weights, of which that of the most probable token is 1.
+fn levels_of(row: Row, x: vec4<f32>) -> vec4<f32> {
+  return max((x - row.highest) * row.sharpness, vec4(WEIGHTLESS));
 }
 
-// One row as the filters see it.
-struct Row4 {
-  start: u32,
-  columns4: u32,
+fn weights_of(row: Row, x: vec4<f32>) -> vec4<f32> {
+  return exp(levels_of(row, x));
+}
+
+fn total_of(x: vec4<f32>) -> f32 {
+  return (x.x + x.y) + (x.z + x.w);
+}
+
+fn largest_of(x: vec4<f32>) -> f32 {
+  return max(max(x.x, x.y), max(x.z, x.w));
+}
+
+// What one reading of a row tells.
+struct Summary {
   highest: f32,
-  temperature: f32,
+  // Lowest id with the highest logit.
+  best: u32,
+  is_finite: bool,
+  // Σ exp(level) and Σ level · exp(level).
+  weight: f32,
+  leveled: f32,
+  // Where this lane's team stands in the sum of weights.
+  spans: Spans,
 }
 
-fn weight_of(row: Row4, x: vec4<f32>) -> vec4<f32> {
-  return select(exp((x - row.highest) / row.temperature), vec4(0.0), x == vec4(LOWEST));
-}
-
-// Sums over the tokens with keys of at least each bound: their number, or their weight among those
-// with keys of at least `floor_key`.
-fn measure(lane: u32, row: Row4, bounds: vec3<u32>, floor_key: u32, by_weight: bool) -> vec3<f32> {
-  var sums = vec3(0.0);
-  for (var c = lane; c < row.columns4; c += LANES) {
-    let x = load(row.start, c);
-    let keys = sort_key(x);
-    let number = select(vec4(0.0), vec4(1.0), x != vec4(LOWEST));
-    let weight = select(number, weight_of(row, x), by_weight);
-    let counted = select(vec4(0.0), weight, keys >= vec4(floor_key));
-    sums += vec3(
-      dot(select(vec4(0.0), counted, keys >= vec4(bounds.x)), vec4(1.0)),
-      dot(select(vec4(0.0), counted, keys >= vec4(bounds.y)), vec4(1.0)),
-      dot(select(vec4(0.0), counted, keys >= vec4(bounds.z)), vec4(1.0)),
-    );
+fn summarize(lane: u32, given: Row) -> Summary {
+  // With the highest logit so far.
+  var row = given;
+  var best = row.first;
+  var weight = 0.0;
+  var leveled = 0.0;
+  var magnitudes = vec4(0u);
+  for (var c = row.first; c < row.end; c += TEAM) {
+    let x = load(row, c);
+    // Without their signs.
+    let bits = max(bitcast<vec4<u32>>(x.a) << vec4(1u), bitcast<vec4<u32>>(x.b) << vec4(1u));
+    magnitudes = max(magnitudes, bits);
+    let top = largest_of(max(x.a, x.b));
+    best = select(best, c, top > row.highest);
+    let before = row.highest;
+    row.highest = max(before, top);
+    let fall = levels_of(row, vec4(before)).x;
+    let faded = exp(vec4(fall)).x;
+    let a = levels_of(row, x.a);
+    let b = levels_of(row, x.b);
+    let weights_a = exp(a);
+    let weights_b = exp(b);
+    leveled = (leveled + fall * weight) * faded + total_of(weights_a * a + weights_b * b);
+    weight = weight * faded + total_of(weights_a + weights_b);
   }
-  return sum_over_lanes(lane, vec4(sums, 0.0)).xyz;
+  let own = row.highest;
+  let largest_bits = max(max(magnitudes.x, magnitudes.y), max(magnitudes.z, magnitudes.w));
+  row.highest = largest_over_lanes(lane, own);
+  let fall = levels_of(row, vec4(own)).x;
+  let faded = exp(vec4(fall)).x;
+  // The largest -id, or 1 where a lane met an infinity or NaN.
+  let id = select(-f32(VOCABULARY), -f32(lowest_id(row, best)), own == row.highest);
+  let flag = largest_over_lanes(lane, select(id, 1.0, largest_bits >= 0xff000000u));
+  let spans = spans_over_lanes(lane, weight * faded);
+  let all_leveled = spans_over_lanes(lane, (leveled + fall * weight) * faded).total;
+  return Summary(row.highest, u32(max(-flag, 0.0)), flag <= 0.0, spans.total, all_leveled, spans);
 }
 
-// The largest key that at least `k` tokens reach.
-fn top_k_bound(lane: u32, row: Row4, k: u32) -> u32 {
-  var bound = 0u;
-  for (var shift = 30u; shift <= 30u; shift -= 2u) {
-    let bounds = vec3(bound) + (vec3(1u, 2u, 3u) << vec3(shift));
-    let reached = measure(lane, row, bounds, 0u, false) >= vec3(f32(k));
-    bound += u32(dot(select(vec3(0.0), vec3(1.0), reached), vec3(1.0))) << shift;
+// The first id with the highest logit, in a column that has one.
+fn lowest_id(row: Row, column: u32) -> u32 {
+  let x = load(row, min(column, row.columns - 1u));
+  let is_left = any(x.a == vec4(row.highest));
+  let half = select(x.b, x.a, is_left) == vec4(row.highest);
+  let place = select(select(select(3u, 2u, half.z), 1u, half.y), 0u, half.x);
+  return column * 8u + select(4u, 0u, is_left) + place;
+}
+
+// Shares of 8 neighbouring tokens in a draw.
+fn shares_of(row: Row, kept: Kept, column: u32) -> Eight {
+  let x = load(row, column);
+  let ids = vec4(column * 8u) + vec4(0u, 1u, 2u, 3u);
+  return Eight(
+    select(vec4(0.0), weights_of(row, x.a), is_kept(kept, x.a, ids)),
+    select(vec4(0.0), weights_of(row, x.b), is_kept(kept, x.b, ids + 4u)),
+  );
+}
+
+fn is_kept(kept: Kept, x: vec4<f32>, ids: vec4<u32>) -> vec4<bool> {
+  let is_early = (x >= vec4(kept.edge)) & (ids < vec4(kept.end));
+  return ((x > vec4(kept.above)) | is_early) & (x <= vec4(kept.ceiling));
+}
+
+fn sum_shares(row: Row, kept: Kept) -> f32 {
+  var sum = 0.0;
+  for (var c = row.first; c < row.end; c += TEAM) {
+    let shares = shares_of(row, kept, c);
+    sum += total_of(shares.a + shares.b);
   }
-  return bound;
+  return sum;
 }
 
-// The largest key whose tokens, with all above, weigh more than `mass`: the keys above it are kept.
-fn top_p_bound(lane: u32, row: Row4, floor_key: u32, mass: f32) -> u32 {
-  var bound = 0u;
-  for (var shift = 30u; shift <= 30u; shift -= 2u) {
-    let bounds = vec3(bound) + (vec3(1u, 2u, 3u) << vec3(shift));
-    let above = measure(lane, row, bounds, floor_key, true) > vec3(mass);
-    bound += u32(dot(select(vec3(0.0), vec3(1.0), above), vec3(1.0))) << shift;
+// How the token that holds a point of the sum of shares is found: its team, then its lane.
+struct Claim {
+  team: u32,
+  // The point, from the begin of the team's span on.
+  aim: f32,
+  token: u32,
+  share: f32,
+}
+
+// The first token whose cumulative share, in vocabulary order, exceeds `aim`, which is below the
+// total. `spans` are the teams' sums of shares.
+fn find(lane: u32, row: Row, kept: Kept, spans: Spans, aim: f32) -> Claim {
+  if (lane % TEAM == 0u && spans.team_begin <= aim && aim < spans.team_end) {
+    claimed = Claim(lane / TEAM, aim - spans.team_begin, 0u, 0.0);
   }
-  return bound;
-}
-
-struct Kept {
-  // Tokens with keys above `edge` are kept, and the first `ties` of those at it.
-  edge: u32,
-  ties: u32,
-}
-
-fn filtered(lane: u32, row: Row4, head: Head) -> Kept {
-  var floor_key = 0u;
-  if (head.top_k > 0u && head.top_k < VOCABULARY - 1u) {
-    floor_key = top_k_bound(lane, row, head.top_k);
-  }
-  if (head.top_p >= 1.0) {
-    // All tokens at the floor tie and are kept.
-    return Kept(floor_key, 0xffffffffu);
-  }
-  let total = measure(lane, row, vec3(floor_key), floor_key, true).x;
-  let mass = total * head.top_p;
-  let edge = top_p_bound(lane, row, floor_key, mass);
-  let above = measure(lane, row, vec3(edge + 1u), floor_key, true).x;
-  // Weight of one token at the edge: all at it together over their number.
-  let at_edge = measure(lane, row, vec3(edge), floor_key, true).x - above;
-  let number = measure(lane, row, vec3(edge, edge + 1u, edge + 1u), floor_key, false);
-  let each = at_edge / max(number.x - number.y, 1.0);
-  let ties = u32(max((mass - above) / each, 0.0));
-  return Kept(edge, select(ties, max(ties, 1u), number.y == 0.0));
-}
-
-// Weights of 4 neighbouring tokens after the filters, given how many ties came before them.
-fn kept_weight(row: Row4, kept: Kept, x: vec4<f32>, ties_before: u32) -> vec4<f32> {
-  let keys = sort_key(x);
-  let tied = select(vec4(0u), vec4(1u), (keys == vec4(kept.edge)) & (x != vec4(LOWEST)));
-  let rank = vec4(ties_before) +
-    vec4(0u, tied.x, tied.x + tied.y, tied.x + tied.y + tied.z);
-  let is_kept = (keys > vec4(kept.edge)) | ((tied == vec4(1u)) & (rank < vec4(kept.ties)));
-  return select(vec4(0.0), weight_of(row, x), is_kept);
-}
-
-fn ties_in(kept: Kept, x: vec4<f32>) -> u32 {
-  let tied = select(vec4(0u), vec4(1u), (sort_key(x) == vec4(kept.edge)) & (x != vec4(LOWEST)));
-  return tied.x + tied.y + tied.z + tied.w;
-}
-
-// Inverse CDF in vocabulary order. Lanes own neighbouring stretches of the vocabulary.
-fn draw(lane: u32, row: Row4, kept: Kept, uniform_draw: f32, result: u32, entropy: f32) {
-  let stretch = (row.columns4 + LANES - 1u) / LANES;
-  let begin = min(lane * stretch, row.columns4);
-  let end = min(begin + stretch, row.columns4);
-
-  var ties = 0u;
+  let owner = workgroupUniformLoad(&claimed);
+  // Every lane takes some neighbouring columns of that team.
+  let width = (row.stretch + LANES - 1u) / LANES;
+  let begin = min(owner.team * row.stretch + lane * width, row.columns);
+  let end = min(min(begin + width, (owner.team + 1u) * row.stretch), row.columns);
+  var sum = 0.0;
   for (var c = begin; c < end; c++) {
-    ties += ties_in(kept, load(row.start, c));
+    let shares = shares_of(row, kept, c);
+    sum += total_of(shares.a + shares.b);
   }
-  lane_ties[lane] = ties;
-  workgroupBarrier();
-  ties = 0u;
-  for (var other = 0u; other < lane; other++) {
-    ties += lane_ties[other];
+  let inner = spans_over_lanes(lane, sum);
+  // The same shares in another order: rounding may leave the aim just above the last sum.
+  let goal = min(owner.aim, inner.total * BELOW_ONE);
+  if (inner.begin <= goal && goal < inner.end) {
+    claimed = pick(row, kept, vec2(begin, end), goal - inner.begin);
   }
-  var mass = 0.0;
-  var ties_before = ties;
-  for (var c = begin; c < end; c++) {
-    let x = load(row.start, c);
-    mass += dot(kept_weight(row, kept, x, ties_before), vec4(1.0));
-    ties_before += ties_in(kept, x);
-  }
-  lane_mass[lane] = mass;
-  workgroupBarrier();
-  if (lane == 0u) {
-    // From masses to cumulative sums, and to a claim by the one lane that holds the drawn token.
-    var sum = 0.0;
-    for (var other = 0u; other < LANES; other++) {
-      let own = lane_mass[other];
-      lane_mass[other] = sum;
-      sum += own;
-    }
-    total_mass = sum;
-    let aim = uniform_draw * sum;
-    var owner = 0u;
-    for (var other = 0u; other < LANES; other++) {
-      // Stretches that hold nothing begin where the next does: the last that begins at or before the
-      // aim and has mass owns it.
-      let next = select(sum, lane_mass[min(other + 1u, LANES - 1u)], other + 1u < LANES);
-      if (lane_mass[other] <= aim && next > lane_mass[other]) {
-        owner = other;
-      }
-    }
-    partial_id[0] = owner;
-  }
-  workgroupBarrier();
-  if (lane != partial_id[0]) {
-    return;
-  }
-  let aim = uniform_draw * total_mass;
-  var sum = lane_mass[lane];
-  var token = 0u;
-  var chosen = 0.0;
-  var is_found = false;
-  for (var c = begin; c < end && !is_found; c++) {
-    let x = load(row.start, c);
-    let weights = kept_weight(row, kept, x, ties);
-    ties += ties_in(kept, x);
-    for (var i = 0u; i < 4u && !is_found; i++) {
-      if (weights[i] > 0.0) {
-        // Rounding may leave the aim just above the last sum: then the last kept token is drawn.
-        token = c * 4u + i;
-        chosen = weights[i];
-        sum += weights[i];
-        is_found = sum > aim;
+  return workgroupUniformLoad(&claimed);
+}
+
+// Of some columns, the first token whose cumulative share exceeds `aim`, or the last that has one.
+fn pick(row: Row, kept: Kept, columns: vec2<u32>, aim: f32) -> Claim {
+  var found = Claim(0u, aim, 0u, 0.0);
+  var sum = 0.0;
+  for (var c = columns.x; c < columns.y && sum <= aim; c++) {
+    let shares = shares_of(row, kept, c);
+    for (var i = 0u; i < 8u; i++) {
+      let share = select(shares.a, shares.b, i >= 4u)[i % 4u];
+      if (share > 0.0 && sum <= aim) {
+        found.token = c * 8u + i;
+        found.share = share;
+        sum += share;
       }
     }
   }
-  proposals[result] = Proposal(token, chosen / total_mass, entropy, 1u);
+  return found;
 }
 
 @compute @workgroup_size(LANES)
@@ -241,63 +230,59 @@ fn propose(
     return;
   }
   let head = heads[result];
-  let columns4 = (VOCABULARY + 7u) / 8u * 2u;
-  let start = group.x * columns4;
+  var row = row_of(lane, group.x, select(head.temperature, 1.0, head.temperature == 0.0));
+  let summary = summarize(lane, row);
+  row.highest = summary.highest;
+  let entropy = max(log(summary.weight) - summary.leveled / summary.weight, 0.0);
 
-  var highest = LOWEST;
-  var id = 0u;
-  var finite = true;
-  for (var c = lane; c < columns4; c += LANES) {
-    let x = load(start, c);
-    finite = finite && is_finite(x);
-    for (var i = 0u; i < 4u; i++) {
-      if (x[i] > highest) {
-        highest = x[i];
-        id = c * 4u + i;
-      }
-    }
-  }
-  partial[lane] = vec4(highest, select(1.0, 0.0, finite), 0.0, 0.0);
-  partial_id[lane] = id;
-  workgroupBarrier();
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
-    if (lane < stride) {
-      let other = partial[lane + stride];
-      let other_id = partial_id[lane + stride];
-      let own = partial[lane];
-      if (other.x > own.x || (other.x == own.x && other_id < partial_id[lane])) {
-        partial[lane].x = other.x;
-        partial_id[lane] = other_id;
-      }
-      partial[lane].y = own.y + other.y;
-    }
-    workgroupBarrier();
-  }
-  let best = workgroupUniformLoad(&partial[0]);
-  let best_id = workgroupUniformLoad(&partial_id[0]);
-  if (best.y > 0.0) {
+  // A nucleus smaller than the most probable token is that token, whatever top-k leaves.
+  let is_one = head.temperature > 0.0 && summary.weight * head.top_p < 1.0;
+  if (!summary.is_finite || head.temperature == 0.0 || is_one) {
     if (lane == 0u) {
-      proposals[result] = Proposal(0u, 0.0, 0.0, 0u);
+      let confidence = select(1.0 / summary.weight, 1.0, is_one);
+      let is_finite = select(0u, 1u, summary.is_finite);
+      proposals[result] = Proposal(summary.best, confidence, entropy, is_finite);
     }
     return;
   }
 
-  let row = Row4(start, columns4, best.x, select(head.temperature, 1.0, head.temperature == 0.0));
-  var sums = vec4(0.0);
-  for (var c = lane; c < columns4; c += LANES) {
-    let x = load(start, c);
-    let weights = weight_of(row, x);
-    let levels = select((x - row.highest) / row.temperature, vec4(0.0), x == vec4(LOWEST));
-    sums += vec4(dot(weights, vec4(1.0)), dot(weights, levels), 0.0, 0.0);
+  var kept = Kept(HUGE, value_of(LEAST_KEY), HUGE, VOCABULARY, 0u);
+  var spans = summary.spans;
+  let is_filtered = head.top_k > 0u || head.top_p < 1.0;
+  if (is_filtered) {
+    kept = filtered(lane, row, summary, head);
   }
-  sums = sum_over_lanes(lane, sums);
-  let entropy = max(log(sums.x) - sums.y / sums.x, 0.0);
-
-  if (head.temperature == 0.0) {
-    if (lane == 0u) {
-      proposals[result] = Proposal(best_id, 1.0 / sums.x, entropy, 1u);
+  var drawn: Claim;
+  // First, where it takes a search, the end of the kept tokens at the edge; then the draw.
+  for (var i = select(1u, 0u, kept.ties > 0u); i < 2u; i++) {
+    let is_draw = i == 1u;
+    var drawn_row = row;
+    var candidates = kept;
+    if (!is_draw) {
+      // Each token at the edge counts 1.
+      drawn_row.sharpness = 0.0;
+      candidates = Kept(HUGE, kept.edge, kept.above, VOCABULARY, 0u);
     }
-    return;
+    if (is_filtered) {
+      spans = spans_over_lanes(lane, sum_shares(drawn_row, candidates));
+    }
+    let aim = select(f32(kept.ties), head.uniform_draw * spans.total, is_draw);
+    drawn = find(lane, drawn_row, candidates, spans, aim);
+    if (!is_draw) {
+      kept.end = select(VOCABULARY, drawn.token, aim < spans.total);
+    }
   }
-  draw(lane, row, filtered(lane, row, head), head.uniform_draw, result, entropy);
+  if (lane == 0u) {
+    proposals[result] = Proposal(drawn.token, drawn.share / spans.total, entropy, 1u);
+  }
+}
+
+fn row_of(lane: u32, index: u32, temperature: f32) -> Row {
+  let columns = (VOCABULARY + 31u) / 32u * 4u;
+  // Whole steps of a team, so that its loads begin at cache lines.
+  let stretch = (columns + LANES - 1u) / LANES * TEAM;
+  let begin = lane / TEAM * stretch;
+  let end = min(begin + stretch, columns);
+  let sharpness = min(1.0 / temperature, HUGE);
+  return Row(index * columns * 2u, columns, stretch, begin + lane % TEAM, end, LOWEST, sharpness);
 }

@@ -28,7 +28,7 @@ const JOURNAL_HEADER = 6u;
 @group(0) @binding(4) var<storage, read> proposals: array<Proposal>;
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(6) var<storage, read_write> journal: array<u32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(7) var<storage, read> params: Params;
 
 var<workgroup> sequence: Sequence;
 // What the choice goes by, larger first, and the rank that follows.

@@ -1,55 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  HEAD_WORDS,
-  type HeadProposal,
-  PROPOSAL_WORDS,
-  propose,
-  readProposal,
-  writeHead,
-} from "../../kernels/mod.ts";
-import type { Gpu } from "../../src/gpu/mod.ts";
-import * as reference from "../reference/reveal.ts";
-import { assertClose, gpuTest, noise, upload, uploadWords } from "../support/gpu.ts";
-
-interface Draw {
-  readonly temperature: number;
-  readonly topP: number;
-  readonly topK: number;
-  readonly uniform: number;
-}
-
-/** Runs one head a draw, all on rows of `logits`: [draws, vocabulary padded to 8]. */
-async function proposeAll(
-  gpu: Gpu,
-  logits: ArrayLike<number>,
-  options: { vocabulary: number; mask: number; draws: readonly Draw[]; firstHead?: number },
-): Promise<HeadProposal[]> {
-  const { vocabulary, mask, draws, firstHead = 0 } = options;
-  const padded = Math.ceil(vocabulary / 8) * 8;
-  const rows = new Float32Array(draws.length * padded).fill(1e30);
-  draws.forEach((_, i) =>
-    rows.set(Array.from(logits).slice(i * vocabulary, (i + 1) * vocabulary), i * padded)
-  );
-  const total = firstHead + draws.length;
-  const words = new Uint32Array(total * HEAD_WORDS);
-  draws.forEach((draw, i) =>
-    writeHead(words, (firstHead + i) * HEAD_WORDS, { row: i, offset: i, ...draw })
-  );
-  using logitsTensor = upload(gpu, [draws.length, padded], rows);
-  using heads = uploadWords(gpu, words);
-  using counts = uploadWords(gpu, [0, total]);
-  using proposals = uploadWords(gpu, new Uint32Array(total * PROPOSAL_WORDS));
-  const pass = gpu.pass();
-  const operands = { heads, counts, proposals, firstHead, vocabulary, maskToken: mask };
-  propose(pass, { logits: logitsTensor, ...operands });
-  pass.submit();
-  const data = await gpu.read(proposals);
-  return draws.map((_, i) => readProposal(data, firstHead + i));
-}
-
-function expected(logits: ArrayLike<number>, mask: number, draw: Draw): reference.Proposed {
-  return reference.propose(logits, { ...draw, mask, u: draw.uniform });
-}
+import { assertClose, gpuTest, noise } from "../support/gpu.ts";
+import { type Draw, expected, proposeAll } from "../support/propose.ts";
 
 // The smallest vocabulary, ragged tails, one element more than the lanes, and real sizes.
 for (const vocabulary of [2, 3, 61, 129, 257, 513, 4096, 50258]) {
