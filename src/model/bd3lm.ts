@@ -1,10 +1,10 @@
 import {
   attention,
+  type CacheFormat,
   embed,
   layerNorm,
   linear,
   paddedHeadSize,
-  ropeStore,
   type RotaryTables,
   rotaryTables,
 } from "../../kernels/mod.ts";
@@ -40,6 +40,13 @@ export interface Bd3lmWeights {
   readonly conditioning: Conditioning;
 }
 
+/** What a transformer block works on. */
+interface LayerOperands extends PassInputs {
+  /** [bound, width] f32. */
+  readonly x: Tensor;
+  readonly modulation: Modulation;
+}
+
 /**
  * The diffusion transformer of BD3-LM.
  *
@@ -54,7 +61,11 @@ export class Bd3lm implements Network {
   /** Width of the hidden states, padding included. */
   readonly #width: number;
 
-  constructor(gpu: Gpu, config: Bd3lmConfig, weights: Bd3lmWeights) {
+  constructor(
+    gpu: Gpu,
+    config: Bd3lmConfig,
+    { weights, cacheFormat }: { weights: Bd3lmWeights; cacheFormat: CacheFormat },
+  ) {
     this.config = config;
     this.weights = weights;
     this.#width = align(config.hiddenSize);
@@ -62,66 +73,135 @@ export class Bd3lm implements Network {
       layers: config.layers,
       heads: config.heads,
       headWidth: paddedHeadSize(config.headSize),
+      format: cacheFormat,
     };
     this.#rotary = rotaryTables(gpu, { headSize: config.headSize, base: ROPE_BASE });
   }
 
-  forward(pass: Pass, inputs: PassInputs): Tensor {
+  forward(pass: Pass, inputs: PassInputs & HeadInputs): Tensor | null {
     using modulation = this.weights.conditioning.modulate(pass, inputs);
-    const { rows, counts, bound } = inputs;
-    const x = embed(pass, { rows, counts, bound, embedding: this.weights.embedding });
-    for (let i = 0; i < this.config.layers; i++) this.layer(pass, i, { ...inputs, x, modulation });
-    return x;
-  }
-
-  /** Records one transformer block, in place on `x`: [bound, width] f32. */
-  layer(
-    pass: Pass,
-    index: number,
-    operands: PassInputs & { readonly x: Tensor; readonly modulation: Modulation },
-  ): void {
-    const { x, rows, counts, cache } = operands;
-    const { norm1, norm2, qkv, attentionOut, up, down } = this.weights.layers[index]!;
-    const modulation = operands.modulation.layers[index]!;
-    const kv = cache[index]!;
-    const part = (i: number) => i * this.#width;
-    const norm = {
-      x,
-      rows,
-      counts,
-      modulation,
-      features: this.config.hiddenSize,
-      epsilon: EPSILON,
-    };
-    const residual = { into: x, rows, modulation };
-    {
-      using h = layerNorm(pass, { ...norm, gain: norm1, shift: part(0), scale: part(1) });
-      using projected = linear(pass, { x: h, weight: qkv, counts });
-      using q = ropeStore(pass, { qkv: projected, rows, counts, cache: kv, rotary: this.#rotary });
-      const { headSize } = this.config;
-      using a = attention(pass, { q, rows, counts, cache: kv, headSize });
-      const epilogue = { ...residual, gate: part(2) };
-      linear(pass, { x: a, weight: attentionOut, counts, epilogue });
-    }
-    using h = layerNorm(pass, { ...norm, gain: norm2, shift: part(3), scale: part(4) });
-    using wide = linear(pass, { x: h, weight: up, counts, epilogue: "gelu" });
-    linear(pass, { x: wide, weight: down, counts, epilogue: { ...residual, gate: part(5) } });
-  }
-
-  normalize(pass: Pass, hidden: Tensor, inputs: PassInputs & HeadInputs): Tensor {
-    using modulation = this.weights.conditioning.modulate(pass, inputs);
+    using x = embed(pass, { ...inputs, embedding: this.weights.embedding });
+    const last = this.config.layers - 1;
+    for (let i = 0; i < last; i++) this.layer(pass, i, { ...inputs, x, modulation });
+    // Rows without a head leave their keys and values in the last layer, and nothing else.
+    using hidden = this.lastLayer(pass, { ...inputs, x, modulation });
+    if (!hidden) return null;
     return layerNorm(pass, {
-      x: hidden,
-      rows: inputs.rows,
-      counts: inputs.counts,
+      ...this.#norm(hidden, inputs),
       gain: this.weights.normFinal,
       modulation: modulation.final,
       shift: 0,
       scale: this.#width,
-      features: this.config.hiddenSize,
-      epsilon: EPSILON,
-      heads: { table: inputs.heads, bound: inputs.headBound },
+      heads: inputs.heads,
     });
+  }
+
+  /** Records one transformer block, in place on `x`: [bound, width] f32. */
+  layer(pass: Pass, index: number, operands: LayerOperands): void {
+    const { x, rows, counts } = operands;
+    const { attentionOut } = this.weights.layers[index]!;
+    const modulation = operands.modulation.layers[index]!;
+    {
+      using q = this.#project(pass, index, operands);
+      using a = this.#attend(pass, index, { ...operands, q });
+      const residual = { type: "gated", into: x, rows, modulation, gate: 2 * this.#width } as const;
+      linear(pass, { x: a, weight: attentionOut, counts, epilogue: residual });
+    }
+    this.#perceptron(pass, index, operands);
+  }
+
+  /**
+   * Records the last transformer block: keys and values of all rows, the rest for the heads' rows.
+   *
+   * @returns [headBound, width] f32, scratch of `pass`; `null` where there are no heads.
+   */
+  lastLayer(pass: Pass, operands: LayerOperands & HeadInputs): Tensor | null {
+    const { x, rows, counts, heads, headBound } = operands;
+    const index = this.config.layers - 1;
+    const modulation = operands.modulation.layers[index]!;
+    using q = this.#project(pass, index, operands);
+    if (headBound === 0) return null;
+    using a = this.#attend(pass, index, {
+      ...operands,
+      q,
+      only: { table: heads, bound: headBound },
+    });
+    const hidden = linear(pass, {
+      x: a,
+      weight: this.weights.layers[index]!.attentionOut,
+      counts,
+      counted: "heads",
+      epilogue: {
+        type: "gated",
+        ...{ into: x, rows, modulation, gate: 2 * this.#width },
+        heads: { table: heads, isGathered: false },
+      },
+    });
+    this.#perceptron(pass, index, { ...operands, x: hidden, of: heads });
+    return hidden;
+  }
+
+  /** Norm, projection, rotation; keys and values go to the cache. Gives q. */
+  #project(pass: Pass, index: number, operands: LayerOperands): Tensor {
+    const { rows, counts, cache } = operands;
+    const { norm1, qkv } = this.weights.layers[index]!;
+    using h = layerNorm(pass, {
+      ...this.#norm(operands.x, operands),
+      gain: norm1,
+      modulation: operands.modulation.layers[index]!,
+      shift: 0,
+      scale: this.#width,
+    });
+    const epilogue = {
+      type: "rope_store",
+      rows,
+      cache: cache[index]!,
+      rotary: this.#rotary,
+    } as const;
+    return linear(pass, { x: h, weight: qkv, counts, epilogue });
+  }
+
+  #attend(
+    pass: Pass,
+    index: number,
+    { q, rows, counts, cache, only }: PassInputs & {
+      readonly q: Tensor;
+      /** The heads whose rows attend; all rows where left out. */
+      readonly only?: { readonly table: Tensor; readonly bound: number };
+    },
+  ): Tensor {
+    const { headSize } = this.config;
+    return attention(pass, {
+      ...{ q, rows, counts, cache: cache[index]!, headSize },
+      ...(only && { heads: only }),
+    });
+  }
+
+  /** The second half of a block, in place on `x`, whose rows may be those `of` heads. */
+  #perceptron(pass: Pass, index: number, operands: LayerOperands & { readonly of?: Tensor }): void {
+    const { x, rows, counts, of: heads } = operands;
+    const { norm2, up, down } = this.weights.layers[index]!;
+    const modulation = operands.modulation.layers[index]!;
+    const counted = heads ? "heads" : "rows";
+    using h = layerNorm(pass, {
+      ...this.#norm(x, operands),
+      gain: norm2,
+      modulation,
+      shift: 3 * this.#width,
+      scale: 4 * this.#width,
+      ...(heads && { heads }),
+    });
+    using wide = linear(pass, { x: h, weight: up, counts, counted, epilogue: "gelu" });
+    const residual = {
+      type: "gated",
+      ...{ into: x, rows, modulation, gate: 5 * this.#width },
+      ...(heads && { heads: { table: heads, isGathered: true } }),
+    } as const;
+    linear(pass, { x: wide, weight: down, counts, counted, epilogue: residual });
+  }
+
+  #norm(x: Tensor, { rows, counts }: PassInputs) {
+    return { x, rows, counts, features: this.config.hiddenSize, epsilon: EPSILON };
   }
 
   logits(

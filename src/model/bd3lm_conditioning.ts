@@ -74,17 +74,22 @@ export class Conditioner implements Conditioning {
     return modulation(this.#weights.layers.map(project), project(this.#weights.final));
   }
 
-  /** The modulation of noise level 0, computed now. */
-  freeze(gpu: Gpu): Conditioning {
-    using sigma = gpu.tensor("sigma", [1]);
-    const pass = gpu.pass();
-    using scratch = this.modulate(pass, { sigma, conditions: 1 });
-    const keep = ({ shape }: Tensor) => gpu.tensor("modulation", shape, { kind: "weights" });
-    const frozen = modulation(scratch.layers.map(keep), keep(scratch.final));
-    const from = [...scratch.layers, scratch.final];
-    const to = [...frozen.layers, frozen.final];
-    pass.submit(from.map((each, i) => ({ from: each, to: to[i]!.buffer, bytes: each.sizeBytes })));
-    return constant(frozen);
+  /** A conditioning by noise level 0 alone, and what computes it once the weights are there. */
+  freeze(gpu: Gpu): { conditioning: Conditioning; compute: () => void } {
+    const keep = ({ outputs }: LinearWeight) =>
+      gpu.tensor("modulation", [1, outputs], { kind: "weights" });
+    const frozen = modulation(this.#weights.layers.map(keep), keep(this.#weights.final));
+    const compute = () => {
+      using sigma = gpu.tensor("sigma", [1]);
+      const pass = gpu.pass();
+      using scratch = this.modulate(pass, { sigma, conditions: 1 });
+      const from = [...scratch.layers, scratch.final];
+      const to = [...frozen.layers, frozen.final];
+      pass.submit(
+        from.map((each, i) => ({ from: each, to: to[i]!.buffer, bytes: each.sizeBytes })),
+      );
+    };
+    return { conditioning: constant(frozen), compute };
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,9 @@
-import { paddedHeadSize } from "../../kernels/mod.ts";
+import { type CacheFormat, paddedHeadSize } from "../../kernels/mod.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import {
   align,
+  embeddingFormat,
   type LinearWeight,
   type MatrixSource,
   uploadEmbedding,
@@ -17,11 +18,14 @@ import {
   TIMESTEP_HALF,
 } from "./bd3lm_conditioning.ts";
 import type { Bd3lmConfig } from "./bd3lm_config.ts";
+import { cacheFormatFor } from "./kv_cache.ts";
 
 /** How a checkpoint goes to the device. */
 export interface LoadOptions {
   /** Storage of the matrices. */
   readonly format: WeightFormat;
+  /** Storage of keys and values; as precise as the matrices where left out. */
+  readonly cacheFormat?: CacheFormat;
   /** Called with the tensors uploaded so far and all there are. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -29,17 +33,41 @@ export interface LoadOptions {
 /** A row or column of a stored matrix: its index in the file, `null` for padding. */
 type Line = number | null;
 
-/**
- * Uploads a BD3-LM. Widths are padded with zeros to multiples of 8 and heads to a size that the
- * kernels know; sums are not changed by that. A constant conditioning is computed here, once.
- *
- * @throws {CheckpointError} If a tensor cannot be read.
- */
+/** A network whose memory is there, and what fills it. */
+export interface Allocated<N> {
+  readonly network: N;
+  /**
+   * Uploads the weights. Until then the network computes nothing of use.
+   *
+   * @throws {CheckpointError} If a tensor cannot be read.
+   */
+  fill(): void;
+}
+
+/** Allocates and fills a BD3-LM: see {@linkcode allocateBd3lm}. */
 export function loadBd3lm(
   gpu: Gpu,
   checkpoint: Checkpoint,
-  { config, format, onProgress }: LoadOptions & { readonly config: Bd3lmConfig },
+  options: LoadOptions & { readonly config: Bd3lmConfig },
 ): Bd3lm {
+  const { network, fill } = allocateBd3lm(gpu, checkpoint, options);
+  fill();
+  return network;
+}
+
+/**
+ * Allocates a BD3-LM. Widths are padded with zeros to multiples of 32 and heads to a size that the
+ * kernels know; sums are not changed by that. A constant conditioning is computed once, by `fill`.
+ *
+ * @throws {CheckpointError} If a bias cannot be read.
+ */
+export function allocateBd3lm(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  { config, format, cacheFormat = cacheFormatFor(format), onProgress }: LoadOptions & {
+    readonly config: Bd3lmConfig;
+  },
+): Allocated<Bd3lm> {
   const loader = new Loader(gpu, checkpoint, {
     config,
     format,
@@ -52,7 +80,10 @@ export function loadBd3lm(
     output: loader.output(),
     conditioning: loader.conditioning(),
   };
-  return new Bd3lm(gpu, config, weights);
+  return {
+    network: new Bd3lm(gpu, config, { weights, cacheFormat }),
+    fill: () => loader.fill(),
+  };
 }
 
 class Loader {
@@ -62,12 +93,15 @@ class Loader {
   readonly #format: WeightFormat;
   readonly #onProgress: (done: number, total: number) => void;
   readonly #features: Line[];
+  readonly #uploads: (() => void)[] = [];
   #done = 0;
 
   constructor(
     gpu: Gpu,
     checkpoint: Checkpoint,
-    options: Required<LoadOptions> & { readonly config: Bd3lmConfig },
+    options: Required<Pick<LoadOptions, "format" | "onProgress">> & {
+      readonly config: Bd3lmConfig;
+    },
   ) {
     this.#gpu = gpu;
     this.#checkpoint = checkpoint;
@@ -77,22 +111,33 @@ class Loader {
     this.#features = padded(options.config.hiddenSize);
   }
 
+  /** Does what was put off, in order. */
+  fill(): void {
+    for (const upload of this.#uploads.splice(0)) upload();
+  }
+
   embedding() {
     const name = "backbone.vocab_embed.embedding";
+    const format = embeddingFormat(this.#format);
     const source = this.#source(name, {
       rows: Array.from({ length: this.#config.vocabSize }, (_, i) => i),
       columns: this.#features,
     });
-    return this.#count(uploadEmbedding(this.#gpu, source, { name, format: this.#format }));
+    const embedding = uploadEmbedding(this.#gpu, source, { name, format, defer: this.#defer });
+    this.#count(1);
+    return embedding;
   }
 
   layer(index: number): Bd3lmLayer {
     const name = `backbone.blocks.${index}`;
     const features = this.#features;
     const inner = padded(4 * this.#config.hiddenSize);
-    const heads = this.#headLines();
-    const qkv = [0, 1, 2].flatMap((part) =>
-      heads.map((line) => line === null ? null : part * this.#config.hiddenSize + line)
+    const heads = this.#headLines((component) => component);
+    const { hiddenSize, headSize } = this.#config;
+    // What rotates together lies together.
+    const paired = this.#headLines((i) => Math.floor(i / 2) + i % 2 * headSize / 2);
+    const qkv = [paired, paired, heads].flatMap((lines, part) =>
+      lines.map((line) => line === null ? null : part * hiddenSize + line)
     );
     return {
       norm1: this.vector(`${name}.norm1.weight`),
@@ -112,10 +157,12 @@ class Loader {
 
   /** A vector of the hidden size, zero in the padding. */
   vector(name: string): Tensor {
-    const values = this.#checkpoint.readRows(name, 0, this.#config.hiddenSize);
-    const data = new Float32Array(this.#features.length);
-    data.set(values);
-    return this.#count(this.#gpu.tensor(name, [data.length], { data, kind: "weights" }));
+    const vector = this.#gpu.tensor(name, [this.#features.length], { kind: "weights" });
+    this.#defer(() => {
+      this.#gpu.write(vector, this.#checkpoint.readRows(name, 0, this.#config.hiddenSize));
+    });
+    this.#count(1);
+    return vector;
   }
 
   /** Depends on the noise level only with time conditioning; else it is that of level 0. */
@@ -124,8 +171,12 @@ class Loader {
     if (!adaln) return noConditioning(this.#gpu, { layers, width: this.#features.length });
     const conditioner = this.#conditioner();
     if (timeConditioning) return conditioner;
-    using _ = conditioner;
-    return conditioner.freeze(this.#gpu);
+    const { conditioning, compute } = conditioner.freeze(this.#gpu);
+    this.#defer(() => {
+      using _ = conditioner;
+      compute();
+    });
+    return conditioning;
   }
 
   /** In f32: it is small, and what it gives touches every value. */
@@ -152,13 +203,17 @@ class Loader {
     });
   }
 
-  /** Components of all heads, each padded to the size that the kernels take. */
-  #headLines(): Line[] {
+  /**
+   * Components of all heads, each padded to the size that the kernels take.
+   *
+   * @param componentAt Which of a head's components comes at a place.
+   */
+  #headLines(componentAt: (place: number) => number): Line[] {
     const { heads, headSize } = this.#config;
     const width = paddedHeadSize(headSize);
     return Array.from({ length: heads * width }, (_, i) => {
-      const component = i % width;
-      return component < headSize ? Math.floor(i / width) * headSize + component : null;
+      const place = i % width;
+      return place < headSize ? Math.floor(i / width) * headSize + componentAt(place) : null;
     });
   }
 
@@ -169,8 +224,10 @@ class Loader {
     const { rows, columns, hasBias = false, format = this.#format } = matrix;
     const source = this.#source(`${name}.weight`, { rows, columns });
     const bias = hasBias ? { bias: this.#bias(`${name}.bias`, rows) } : {};
-    const weight = uploadLinear(this.#gpu, { ...source, ...bias }, { name, format });
-    return this.#count(weight, hasBias ? 2 : 1);
+    const options = { name, format, defer: this.#defer };
+    const weight = uploadLinear(this.#gpu, { ...source, ...bias }, options);
+    this.#count(hasBias ? 2 : 1);
+    return weight;
   }
 
   #bias(name: string, lines: readonly Line[]): Float32Array<ArrayBuffer> {
@@ -192,9 +249,10 @@ class Loader {
         const known = lines.filter((line) => line !== null);
         const result = new Float32Array(count * inputs);
         if (known.length === 0) return result;
-        // Lines rise, so what a chunk needs lies together in the file.
-        const begin = known[0]!;
-        const stored = this.#checkpoint.readRows(name, begin, known.at(-1)! - begin + 1);
+        // Lines rise from head to head, so what a chunk needs lies together in the file.
+        const begin = known.reduce((a, b) => Math.min(a, b));
+        const end = known.reduce((a, b) => Math.max(a, b)) + 1;
+        const stored = this.#checkpoint.readRows(name, begin, end - begin);
         const width = this.#checkpoint.tensors.get(name)!.shape[1]!;
         lines.forEach((line, row) => {
           if (line === null) return;
@@ -207,10 +265,16 @@ class Loader {
     };
   }
 
-  #count<T>(loaded: T, tensors = 1): T {
-    this.#done += tensors;
-    this.#onProgress(this.#done, this.#checkpoint.tensors.size);
-    return loaded;
+  readonly #defer = (upload: () => void): void => {
+    this.#uploads.push(upload);
+  };
+
+  /** Tells of progress when what was put off before is done. */
+  #count(tensors: number): void {
+    this.#defer(() => {
+      this.#done += tensors;
+      this.#onProgress(this.#done, this.#checkpoint.tensors.size);
+    });
   }
 }
 

@@ -8,17 +8,18 @@ import {
   ROW_WORDS,
 } from "../../kernels/mod.ts";
 import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
+import { align } from "../weights/formats.ts";
 import { BurstTables } from "./burst_tables.ts";
 import type { Burst, Denoiser, DenoiserLimits, PassPlan } from "./denoiser.ts";
 import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
+import { RowForecast } from "./row_forecast.ts";
 import {
   firstBlock,
   firstBlockStart,
   packSequence,
   SEQUENCE_WORDS,
   type SequenceOptions,
-  stepsOf,
 } from "./sequence_state.ts";
 
 /** Passes recorded into one submission at most. */
@@ -59,8 +60,8 @@ export class GpuDenoiser implements Denoiser {
     Record<"sequences" | "tokens" | "rows" | "heads" | "counts" | "sigma" | "proposals", Tensor>
   >;
   readonly #tables: readonly BurstTables[];
-  /** Sequences by slot. */
-  readonly #open = new Map<number, SequenceOptions>();
+  /** Sequences by slot, and what their next passes take. */
+  readonly #open = new Map<number, { options: SequenceOptions; forecast: RowForecast }>();
   #recorded = 0;
 
   private constructor(
@@ -130,7 +131,7 @@ export class GpuDenoiser implements Denoiser {
       );
     }
     this.cache.reserve(slot, this.pagesFor(options));
-    this.#open.set(slot, options);
+    this.#open.set(slot, { options, forecast: new RowForecast(options) });
     const { sequences, tokens } = this.#state;
     const sequence = packSequence(options, config.modelLength);
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
@@ -147,7 +148,7 @@ export class GpuDenoiser implements Denoiser {
     const tables = this.#tables[this.#recorded++ % this.#tables.length]!;
     const pass = this.#gpu.pass();
     const segments = tables.fill(passes, {
-      blockSizeOf: (slot) => this.#openIn(slot).blockSize,
+      blockSizeOf: (slot) => this.#openIn(slot).options.blockSize,
       window: this.#network.config.modelLength,
     });
     segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
@@ -161,6 +162,25 @@ export class GpuDenoiser implements Denoiser {
     };
   }
 
+  /**
+   * Submits passes without a row, for their kernels to be compiled: those of one sequence with the
+   * usual block and strategy.
+   */
+  warmUp(): void {
+    const tables = this.#tables[0]!;
+    const [segment = 0] = tables.fill([{ lanes: [], prompts: [] }], {
+      blockSizeOf: () => 0,
+      window: 0,
+    });
+    tables.upload();
+    const { blockSize } = this.#network.config;
+    for (const bound of [blockSize, 2 * blockSize]) {
+      const pass = this.#gpu.pass();
+      this.#recordRows(pass, tables, { segment, lanes: 0, bound, headBound: 1 });
+      pass.submit();
+    }
+  }
+
   [Symbol.dispose](): void {
     this.cache[Symbol.dispose]();
     for (const each of [...Object.values(this.#state), ...this.#tables]) each[Symbol.dispose]();
@@ -169,38 +189,44 @@ export class GpuDenoiser implements Denoiser {
   /** One pass from the plan to the tokens; nothing in it waits for the host. */
   #recordPass(
     pass: Pass,
-    { burst, journal }: BurstTables,
+    tables: BurstTables,
     { segment, lanes, prompts }: PassPlan & { readonly segment: number },
   ): void {
-    const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
-    const options = lanes.map((slot) => this.#openIn(slot));
     // The device knows how many rows live; the host only how many there can be.
+    const bounds = lanes.map((slot) => this.#openIn(slot).forecast.next());
     const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
-    const bound = options.reduce((sum, each) => sum + 2 * each.blockSize, promptRows);
-    const headBound = options.reduce((sum, each) => sum + maxHeads(each), 0);
-    const common = { burst, sequences, tokens, segment, lanes: lanes.length };
+    const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
+    const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
+    this.#recordRows(pass, tables, { segment, lanes: lanes.length, bound, headBound });
+  }
+
+  /** A pass with as many rows and heads at most. */
+  #recordRows(
+    pass: Pass,
+    { burst, journal }: BurstTables,
+    { segment, lanes, bound, headBound }: {
+      readonly segment: number;
+      readonly lanes: number;
+      readonly bound: number;
+      readonly headBound: number;
+    },
+  ): void {
+    const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
+    const common = { burst, sequences, tokens, segment, lanes };
     const maxBlock = this.#maxBlock;
     const { maskToken } = this.#network.config;
     plan(pass, { ...common, rows, heads, counts, sigma, maxBlock, maskToken });
-    const conditions = 2 * lanes.length + 1;
+    const conditions = 2 * lanes + 1;
     const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
-    using hidden = this.#network.forward(pass, inputs);
-    if (headBound > 0) {
-      using normalized = this.#network.normalize(pass, hidden, {
-        ...inputs,
-        heads,
-        bound,
-        headBound,
-      });
-      this.#propose(pass, { normalized, headBound });
-    }
+    using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
+    if (normalized) this.#propose(pass, { normalized, headBound });
     reveal(pass, { ...common, heads, proposals, counts, journal, maxBlock });
   }
 
   #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
     const { heads, counts, proposals } = this.#state;
     const { vocabSize: vocabulary, maskToken } = this.#network.config;
-    const rows = Math.max(1, Math.floor(LOGITS_BYTES / 4 / vocabulary));
+    const rows = Math.max(1, Math.floor(LOGITS_BYTES / 4 / align(vocabulary)));
     for (let firstHead = 0; firstHead < headBound; firstHead += rows) {
       const part = { counts, skip: firstHead, rows: Math.min(rows, headBound - firstHead) };
       using logits = this.#network.logits(pass, normalized, part);
@@ -208,24 +234,9 @@ export class GpuDenoiser implements Denoiser {
     }
   }
 
-  #openIn(slot: number): SequenceOptions {
-    const options = this.#open.get(slot);
-    if (!options) throw new RangeError(`Cannot record a pass: slot ${slot} is free, expected open`);
-    return options;
-  }
-}
-
-/** Heads of a sequence in one pass at most: what the schedule wants, or all where it may be any. */
-function maxHeads(options: SequenceOptions): number {
-  switch (options.strategy.strategy) {
-    case "first_hitting":
-      return 1;
-    case "sequential":
-      return Math.ceil(options.blockSize / stepsOf(options));
-    case "ancestral":
-    case "low_confidence_static":
-    case "low_confidence_dynamic":
-    case "entropy_bounded":
-      return options.blockSize;
+  #openIn(slot: number): { options: SequenceOptions; forecast: RowForecast } {
+    const opened = this.#open.get(slot);
+    if (!opened) throw new RangeError(`Cannot record a pass: slot ${slot} is free, expected open`);
+    return opened;
   }
 }

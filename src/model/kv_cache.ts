@@ -1,13 +1,19 @@
-import type { PagedCache } from "../../kernels/mod.ts";
+import type { CacheFormat, PagedCache } from "../../kernels/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
+import type { WeightFormat } from "../weights/formats.ts";
 import type { CacheShape } from "./network.ts";
 
-/** Tokens of a page; a multiple of the 8 keys that attention takes at a time. */
+/** Tokens of a page; a multiple of the 8 positions of a panel. */
 export const PAGE_TOKENS = 32;
 
 /** Pages that `positions` neighbouring positions take at most at a time. */
 export function pagesFor(positions: number): number {
   return Math.ceil(positions / PAGE_TOKENS);
+}
+
+/** Keys and values are kept as precise as what they are computed from. */
+export function cacheFormatFor(format: WeightFormat): CacheFormat {
+  return format === "f32" ? "f32" : "f16";
 }
 
 /** Keys and values of all sequences on the device, in pages handed out by slot. */
@@ -42,8 +48,8 @@ export class KvCache implements Disposable {
     const store = [options.pages, shape.heads, PAGE_TOKENS, shape.headWidth];
     this.layers = Array.from({ length: shape.layers }, () => ({
       pages,
-      k: gpu.tensor("keys", store, { kind: "cache" }),
-      v: gpu.tensor("values", store, { kind: "cache" }),
+      k: gpu.tensor("keys", store, { dtype: shape.format, kind: "cache" }),
+      v: gpu.tensor("values", store, { dtype: shape.format, kind: "cache" }),
     }));
   }
 

@@ -1,9 +1,9 @@
 import { paddedHeadSize } from "../../kernels/mod.ts";
 import { GpuError } from "../gpu/mod.ts";
-import { align, weightBytes, type WeightFormat } from "../weights/formats.ts";
+import { align, embeddingFormat, weightBytes, type WeightFormat } from "../weights/formats.ts";
 import type { FamilyConfig } from "./family.ts";
 import { denoiserLimits, LOGITS_BYTES } from "./gpu_denoiser.ts";
-import { PAGE_TOKENS } from "./kv_cache.ts";
+import { cacheFormatFor, PAGE_TOKENS } from "./kv_cache.ts";
 
 /** Device memory that a model takes, bytes. */
 export interface MemoryEstimate {
@@ -22,15 +22,17 @@ export function estimateMemory(
   const width = align(hiddenSize);
   const attended = heads * paddedHeadSize(headSize);
   const inner = align(4 * hiddenSize);
-  const matrices = layers * width * (4 * attended + 2 * inner) + 2 * align(vocabSize) * width;
+  const matrices = layers * width * (4 * attended + 2 * inner) + align(vocabSize) * width;
+  const embedding = vocabSize * width * weightBytes(embeddingFormat(format));
   // A constant conditioning is computed at load and leaves its results; any other stays, in f32.
   const conditioner = timeConditioning ? (6 * layers + 2) * width * align(condSize) : 0;
   const vectors = layers * 16 * width;
-  const weights = matrices * weightBytes(format) + 4 * (vectors + conditioner);
+  const weights = matrices * weightBytes(format) + embedding + 4 * (vectors + conditioner);
   const limits = denoiserLimits({ config }, { slots });
-  const cache = 2 * layers * limits.pages * PAGE_TOKENS * attended * 4;
+  const cacheBytes = cacheFormatFor(format) === "f16" ? 2 : 4;
+  const cache = 2 * layers * limits.pages * PAGE_TOKENS * attended * cacheBytes;
   const logits = Math.min(LOGITS_BYTES, limits.rows * align(vocabSize) * 4);
-  const scratch = limits.rows * 4 * (2 * width + 4 * attended + inner) + logits;
+  const scratch = limits.rows * 4 * (3 * width + 2 * attended + inner) + logits;
   return { weights, cache, scratch, total: weights + cache + scratch };
 }
 

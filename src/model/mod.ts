@@ -2,9 +2,9 @@
 import { type Gpu, GpuError } from "../gpu/mod.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
-import { loadBd3lm, type LoadOptions } from "./bd3lm_load.ts";
+import { allocateBd3lm, type Allocated, type LoadOptions } from "./bd3lm_load.ts";
 import { type FamilyConfig, readFamilyConfig } from "./family.ts";
-import { checkMemory, estimateMemory } from "./memory.ts";
+import { checkMemory, estimateMemory, type MemoryEstimate } from "./memory.ts";
 import type { Network } from "./network.ts";
 
 export type { Denoiser } from "./denoiser.ts";
@@ -31,44 +31,61 @@ export function defaultFormat(checkpoint: Checkpoint): WeightFormat {
 }
 
 /**
- * Loads the network of a checkpoint.
+ * Allocates the network of a checkpoint.
  *
+ * @returns It, and what uploads the weights: meanwhile kernels may be compiled. That throws a
+ * `RangeError` where a weight does not fit the format.
  * @throws {CheckpointError} If the checkpoint is damaged or of an unknown family.
  * @throws {GpuError} If the device cannot hold the model.
  */
-export async function loadModel(
+export async function allocateModel(
   gpu: Gpu,
   checkpoint: Checkpoint,
   { weights, slots, memoryBytes, onProgress }: LoadModelOptions,
-): Promise<Network> {
+): Promise<{ network: Network; fill: () => Promise<void> }> {
   const config = readFamilyConfig(checkpoint);
   const format = weights ?? defaultFormat(checkpoint);
-  checkMemory(estimateMemory(config, { format, slots }), memoryBytes);
+  const estimate = estimateMemory(config, { format, slots });
+  checkMemory(estimate, memoryBytes);
+  const options = { config, format, ...(onProgress && { onProgress }) };
+  let allocated: Allocated<Network> | undefined;
+  try {
+    await inMemory(gpu, estimate, () => allocated = allocate(gpu, checkpoint, options));
+  } catch (error) {
+    allocated?.network[Symbol.dispose]();
+    throw error;
+  }
+  const { network, fill } = allocated!; // Or the line above has thrown.
+  return { network, fill: () => inMemory(gpu, estimate, fill) };
+}
+
+/** Runs `work`, and throws if the device has run out of memory by then. */
+async function inMemory(
+  gpu: Gpu,
+  { total }: MemoryEstimate,
+  work: () => void,
+): Promise<void> {
   gpu.device.pushErrorScope("out-of-memory");
-  let network: Network;
   let error: GPUError | null = null;
   try {
-    network = load(gpu, checkpoint, { config, format, ...(onProgress && { onProgress }) });
+    work();
   } finally {
     error = await gpu.device.popErrorScope();
   }
-  if (!error) return network;
-  const { total } = estimateMemory(config, { format, slots });
-  const held = gpu.bytes.weights;
-  network[Symbol.dispose]();
+  if (!error) return;
   throw new GpuError(
     `Cannot load the model: it takes about ${total} bytes of device memory, and the device gave up ` +
-      `by ${held} (${error.message})`,
+      `by ${gpu.bytes.weights} (${error.message})`,
   );
 }
 
-function load(
+function allocate(
   gpu: Gpu,
   checkpoint: Checkpoint,
   { config, ...options }: LoadOptions & { readonly config: FamilyConfig },
-): Network {
+): Allocated<Network> {
   switch (config.modelType) {
     case "bd3lm":
-      return loadBd3lm(gpu, checkpoint, { ...options, config });
+      return allocateBd3lm(gpu, checkpoint, { ...options, config });
   }
 }

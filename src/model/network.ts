@@ -1,4 +1,4 @@
-import type { PagedCache } from "../../kernels/mod.ts";
+import type { CacheFormat, PagedCache } from "../../kernels/mod.ts";
 import type { Pass, Tensor } from "../gpu/mod.ts";
 import type { ModelConfig } from "./family.ts";
 
@@ -33,6 +33,7 @@ export interface CacheShape {
   readonly heads: number;
   /** Components of a head, padding included. */
   readonly headWidth: number;
+  readonly format: CacheFormat;
 }
 
 /** A network on the device. Knows rows, not sequences. */
@@ -40,21 +41,16 @@ export interface Network extends Disposable {
   readonly config: ModelConfig;
   readonly cacheShape: CacheShape;
   /**
-   * Records the trunk for all live rows, storing their keys and values.
+   * Records the network up to its output layer: keys and values of all live rows go to the cache, and
+   * what the output layer takes is computed for the heads' rows alone.
    *
-   * @returns [bound, width] f32 hidden states, scratch of `pass`.
+   * @returns [headBound, width] f32, scratch of `pass`; `null` where there are no heads.
    */
-  forward(pass: Pass, inputs: PassInputs): Tensor;
-  /**
-   * Records the last norm for the heads' rows.
-   *
-   * @returns [headBound, width] f32, scratch of `pass`.
-   */
-  normalize(pass: Pass, hidden: Tensor, inputs: PassInputs & HeadInputs): Tensor;
+  forward(pass: Pass, inputs: PassInputs & HeadInputs): Tensor | null;
   /**
    * Records the output layer for `part.rows` heads from head `part.skip` on.
    *
-   * @returns [part.rows, vocabulary padded to 8] f32 raw logits, scratch of `pass`.
+   * @returns [part.rows, vocabulary padded to 32] f32 raw logits, scratch of `pass`.
    */
   logits(
     pass: Pass,

@@ -61,6 +61,20 @@ gpuTest("a sequence is the same in any slot, and while others come and go", asyn
   assertEquals(narrow.map(({ tokens }) => tokens), wide.toReversed().map(({ tokens }) => tokens));
 });
 
+gpuTest("a sequence is the same after a warm-up, and among the passes of one", async (gpu) => {
+  const requests = mixedRequests(6);
+  await using cold = await DeviceEngine.open(gpu, TINY, { slots: 6 });
+  await using warm = await DeviceEngine.open(gpu, TINY, { slots: 6 });
+  const expected = await cold.generate(requests);
+  warm.denoiser.warmUp();
+  const first = await warm.generate(requests);
+  warm.denoiser.warmUp();
+  const second = await warm.generate(requests);
+  for (const found of [first, second]) {
+    assertEquals(found.map(({ tokens }) => tokens), expected.map(({ tokens }) => tokens));
+  }
+});
+
 gpuTest("seed and choice decide what is drawn", async (gpu) => {
   await using engine = await DeviceEngine.open(gpu, TINY, { slots: 4 });
   const request = requestOf([3, 5], { maxTokens: 20, seed: 2 ** 52 + 1 });

@@ -87,6 +87,15 @@ for (const folder of fixtureFolders()) {
     },
   );
 
+  gpuTest(`${name} stays near the recorded logits with a cache of halves`, async (gpu) => {
+    using network = loadNetwork(gpu, folder, { format: "f32", cacheFormat: "f16" });
+    const recorded = readRecorded(sample, sigma);
+    const cached = await cachedLogits(gpu, network, recorded);
+    // Halves are off by 2^-11 of their size at most, keys and values in every layer.
+    assertClose(cached, floatsOf(sample, "logits"), { tolerance: 2e-3 });
+    assertEquals(await recomputedLogits(gpu, network, recorded), cached);
+  });
+
   gpuTest(`${name} gives the recorded logits from a cache that slides`, async (gpu) => {
     using network = loadNetwork(gpu, folder, { format: "f32" });
     const logits = await cachedLogits(gpu, network, readRecorded(sliding, sigma));

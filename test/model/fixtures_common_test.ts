@@ -3,11 +3,11 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   HEAD_WORDS,
   type HeadProposal,
+  linear,
   paddedHeadSize,
   PROPOSAL_WORDS,
   propose,
   readProposal,
-  ropeStore,
   rotaryTables,
   ROW_WORDS,
   timestepEmbedding,
@@ -19,6 +19,8 @@ import { cutBlock, ENTROPY_WINDOW, tokenEntropy } from "../../src/engine/stop.ts
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { KvCache } from "../../src/model/kv_cache.ts";
 import { align } from "../../src/weights/formats.ts";
+import { placeInCache, unpair } from "../kernels/host_cache.ts";
+import { handOn } from "../kernels/matrices.ts";
 import { commonFolder, readJson } from "../support/fixtures.ts";
 import { assertClose, gpuTest, readFloats, upload, uploadWords } from "../support/gpu.ts";
 
@@ -117,7 +119,7 @@ async function rotate(
 ): Promise<Float32Array[]> {
   const headWidth = paddedHeadSize(headSize);
   using rotary = rotaryTables(gpu, { headSize, base: 10_000 });
-  using cache = new KvCache(gpu, { layers: 1, heads: 1, headWidth }, {
+  using cache = new KvCache(gpu, { layers: 1, heads: 1, headWidth, format: "f32" }, {
     slots: 1,
     pages: 1,
     maxPages: 1,
@@ -131,16 +133,26 @@ async function rotate(
   using counts = uploadWords(gpu, [1, 1]);
   const data = new Float32Array(3 * headWidth);
   for (const part of [0, 1, 2]) data.set(x, part * headWidth);
-  using qkv = upload(gpu, [1, data.length], data);
+  using operand = upload(gpu, [1, data.length], data);
+  using weight = handOn(gpu, { heads: 1, headSize, headWidth });
   const pass = gpu.pass();
-  using q = ropeStore(pass, { qkv, rows, counts, cache: layer!, rotary });
+  const epilogue = { type: "rope_store", rows, cache: layer!, rotary } as const;
+  using q = linear(pass, { x: operand, weight, counts, epilogue });
   pass.submit();
-  const page = layer!.k.shape[2]!;
-  const stored = (await readFloats(gpu, layer!.k)).subarray(pos % page * headWidth);
-  return [await readFloats(gpu, q), stored].map((each) => each.subarray(0, headSize));
+  const pageTokens = layer!.k.shape[2]!;
+  const stored = await readFloats(gpu, layer!.k);
+  const shape = { heads: 1, pageTokens, headWidth, format: "f32" } as const;
+  const page = new Uint32Array(await gpu.read(layer!.pages))[1]!;
+  const k = Array.from(
+    { length: headSize },
+    (_, i) => stored[placeInCache(shape, { page, head: 0, token: pos % pageTokens, i })]!,
+  );
+  return [(await readFloats(gpu, q)).subarray(0, headSize), k].map((each) =>
+    unpair(each, headSize)
+  );
 }
 
-gpuTest("ropeStore() rotates the recorded vectors", async (gpu) => {
+gpuTest("linear() rotates the recorded vectors", async (gpu) => {
   for (const each of casesOf<RotaryCase>("rotary.json")) {
     for (const rotated of await rotate(gpu, each)) {
       each.out.forEach((value, i) => {

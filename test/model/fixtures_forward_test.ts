@@ -181,7 +181,8 @@ function loadHalf(gpu: Gpu, folder: string, options: { file: string; format: Wei
   return withTempDir((directory) => {
     Deno.copyFileSync(join(folder, "config.json"), join(directory, "config.json"));
     Deno.copyFileSync(join(folder, options.file), join(directory, "model.safetensors"));
-    return loadNetwork(gpu, directory, options);
+    // The recordings keep keys and values whole.
+    return loadNetwork(gpu, directory, { ...options, cacheFormat: "f32" });
   });
 }
 

@@ -1,16 +1,10 @@
 import { basename, join } from "@std/path";
 import { assert, assertEquals } from "@std/assert";
-import {
-  attention,
-  layerNorm,
-  linear,
-  type PagedCache,
-  ropeStore,
-  rotaryTables,
-} from "../../kernels/mod.ts";
+import { attention, layerNorm, linear, type PagedCache, rotaryTables } from "../../kernels/mod.ts";
 import type { Gpu, Pass, Tensor } from "../../src/gpu/mod.ts";
 import type { Bd3lm } from "../../src/model/bd3lm.ts";
 import { align } from "../../src/weights/formats.ts";
+import { placeInCache, unpair } from "../kernels/host_cache.ts";
 import {
   type Fixture,
   fixtureFolders,
@@ -68,6 +62,13 @@ function widthsOf({ config, cacheShape }: Bd3lm) {
   } as const;
 }
 
+/** [rows, 3, heads, head size] with the components of q and k in their natural order. */
+function unpairProjections(values: Float32Array, { config }: Bd3lm): Float32Array {
+  const { hiddenSize, headSize } = config;
+  const natural = unpair(values, headSize);
+  return values.map((value, i) => i % (3 * hiddenSize) < 2 * hiddenSize ? natural[i]! : value);
+}
+
 /** The pieces of attention in one layer, by the recorded names; `x` holds its result afterwards. */
 async function attentionSteps(
   gpu: Gpu,
@@ -92,7 +93,7 @@ async function attentionSteps(
     hidden,
     (pass) => layerNorm(pass, { ...norm, modulation: ofLayer }),
   );
-  using projected = await reader.run(
+  using _projected = await reader.run(
     "qkv",
     head,
     (pass) => linear(pass, { x: h, weight: qkv, counts }),
@@ -100,10 +101,11 @@ async function attentionSteps(
   const { headSize } = network.config;
   using rotary = rotaryTables(gpu, { headSize, base: ROPE_BASE });
   const cache = inputs.cache[index]!;
+  const store = { type: "rope_store", rows, cache, rotary } as const;
   using q = await reader.run(
     "q_rotated",
     head,
-    (pass) => ropeStore(pass, { qkv: projected, rows, counts, cache, rotary }),
+    (pass) => linear(pass, { x: h, weight: qkv, counts, epilogue: store }),
   );
   using a = await reader.run(
     "attention",
@@ -115,13 +117,16 @@ async function attentionSteps(
     hidden,
     (pass) => linear(pass, { x: a, weight: attentionOut, counts }),
   );
-  const epilogue = { into: x, rows, modulation: ofLayer, gate: 2 * width };
+  const epilogue = { type: "gated", into: x, rows, modulation: ofLayer, gate: 2 * width } as const;
   await reader.run(
     "after_attention",
     hidden,
     (pass) => linear(pass, { x: a, weight: attentionOut, counts, epilogue }),
   );
-  return reader.values;
+  const { values } = reader;
+  values.set("qkv", unpairProjections(values.get("qkv")!, network));
+  values.set("q_rotated", unpair(values.get("q_rotated")!, headSize));
+  return values;
 }
 
 /** The pieces of the MLP in one layer, by the recorded names; `x` holds its result afterwards. */
@@ -156,7 +161,7 @@ async function mlpSteps(
     hidden,
     (pass) => linear(pass, { x: wide, weight: down, counts }),
   );
-  const epilogue = { into: x, rows, modulation: ofLayer, gate: 5 * width };
+  const epilogue = { type: "gated", into: x, rows, modulation: ofLayer, gate: 5 * width } as const;
   await reader.run(
     "output",
     hidden,
@@ -172,18 +177,17 @@ async function readCache(
   length: number,
 ): Promise<Float32Array> {
   const { [store]: tensor, pages } = cache;
-  const [, heads = 0, page = 0, head = 0] = tensor.shape;
+  const [, heads = 0, pageTokens = 0, headWidth = 0] = tensor.shape;
+  const shape = { heads, pageTokens, headWidth, format: "f32" } as const;
   const stored = await readFloats(gpu, tensor);
   const table = new Uint32Array(await gpu.read(pages));
-  const values = new Float32Array(length * heads * headSize);
-  for (let position = 0; position < length; position++) {
-    const number = table[1 + Math.floor(position / page) % table[0]!]!;
-    for (let h = 0; h < heads; h++) {
-      const at = ((number * heads + h) * page + position % page) * head;
-      values.set(stored.subarray(at, at + headSize), (position * heads + h) * headSize);
-    }
-  }
-  return values;
+  const values = Float32Array.from({ length: length * heads * headSize }, (_, at) => {
+    const position = Math.floor(at / (heads * headSize));
+    const page = table[1 + Math.floor(position / pageTokens) % table[0]!]!;
+    const [head, i] = [Math.floor(at / headSize) % heads, at % headSize];
+    return stored[placeInCache(shape, { page, head, token: position % pageTokens, i })]!;
+  });
+  return store === "k" ? unpair(values, headSize) : values;
 }
 
 function cleanRows(network: Bd3lm, tokens: readonly number[], sigma: number): Rows {
@@ -234,7 +238,7 @@ async function projections(
       using h = layerNorm(pass, { x, rows, counts, ...norm });
       return linear(pass, { x: h, weight, counts });
     });
-    all.push(...reader.values.get("qkv")!);
+    all.push(...unpairProjections(reader.values.get("qkv")!, network));
   }
   return all;
 }
@@ -243,10 +247,11 @@ async function checkFrequencies(gpu: Gpu, network: Bd3lm, layer0: Fixture): Prom
   const { headSize } = network.config;
   using rotary = rotaryTables(gpu, { headSize, base: ROPE_BASE });
   const near = await readFloats(gpu, rotary.near);
+  const stride = 2 * rotary.near.shape[1]!;
   // Position 1 turns each pair by its frequency, none of which exceeds 1.
-  const turns = near.subarray(headSize, 2 * headSize);
+  const turns = near.subarray(stride, 2 * stride);
   const found = Array.from(
-    { length: rotary.pairs },
+    { length: headSize / 2 },
     (_, pair) => Math.atan2(turns[2 * pair + 1]!, turns[2 * pair]!),
   );
   assertClose(found, floatsOf(layer0, "inv_freq"), RECORDED, "inv_freq");

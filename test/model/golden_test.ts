@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { resolve } from "@std/path";
-import type { WeightFormat } from "../../src/weights/formats.ts";
 import { readJson } from "../support/fixtures.ts";
 import { ForwardHarness, loadNetwork } from "../support/forward.ts";
 import { assertClose, gpuTest } from "../support/gpu.ts";
@@ -28,9 +27,21 @@ function logSoftmax(logits: Float32Array, mask: number): Float64Array {
   return values.map((value) => value - highest - Math.log(sum));
 }
 
-for (const format of ["f16", "f32"] as const satisfies readonly WeightFormat[]) {
-  gpuTest(`the shipped model gives its golden log-probabilities with ${format}`, async (gpu) => {
-    using network = loadNetwork(gpu, DIRECTORY, { format });
+/** Weights, keys and values, and how far log-probabilities may be off. */
+const STORAGE = [
+  // The file's own tolerance.
+  ["f32", "f32", 1e-3],
+  ["f16", "f32", 1e-3],
+  // The file lets halves be off by more: measured 1.6e-3.
+  ["f16", "f16", 3e-3],
+  // Weights are off by 1/254 of the largest of their block: measured 7.7e-2.
+  ["int8", "f16", 0.15],
+] as const;
+
+for (const [format, cacheFormat, tolerance] of STORAGE) {
+  const name = `${format} and a cache of ${cacheFormat}`;
+  gpuTest(`the shipped model gives its golden log-probabilities with ${name}`, async (gpu) => {
+    using network = loadNetwork(gpu, DIRECTORY, { format, cacheFormat });
     const { vocabSize, maskToken, modelLength: window } = network.config;
     using harness = new ForwardHarness(gpu, network, { positions: window });
     const golden = readJson(`${DIRECTORY}/golden.json`) as Golden; // The file that ships.
@@ -41,13 +52,16 @@ for (const format of ["f16", "f32"] as const satisfies readonly WeightFormat[]) 
         const row = logits.subarray(position * vocabSize, (position + 1) * vocabSize);
         const logProbabilities = logSoftmax(row, maskToken);
         const found = top5_ids.map((id) => logProbabilities[id]!);
-        // The file's own tolerance.
-        assert(found.every((value, i) => Math.abs(value - top5_logprobs[i]!) < 1e-3), `${found}`);
+        const isNear = found.every((value, i) => Math.abs(value - top5_logprobs[i]!) < tolerance);
+        assert(isNear, `${found}`);
+        assertEquals(logProbabilities.indexOf(Math.max(...logProbabilities)), top5_ids[0]);
         const mean = row.reduce((sum, value) => sum + value, 0) / vocabSize;
         const squares = row.reduce((sum, value) => sum + (value - mean) ** 2, 0);
         // The sample's deviation, as torch computes it; recorded with five decimals.
         const expected = [moments.logit_mean, moments.logit_std];
-        assertClose([mean, Math.sqrt(squares / (vocabSize - 1))], expected, { tolerance: 1e-4 });
+        assertClose([mean, Math.sqrt(squares / (vocabSize - 1))], expected, {
+          tolerance: tolerance / 10,
+        });
       }
     }
   });

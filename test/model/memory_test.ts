@@ -8,11 +8,12 @@ import { gpuTest } from "../support/gpu.ts";
 
 const MODELS = [
   { directory: "../../models/tinystories-bd3lm", format: "f16", slots: 8 },
+  { directory: "../../models/tinystories-bd3lm", format: "int8", slots: 2 },
   { directory: "../fixtures/bd3lm-small", format: "f32", slots: 3 },
 ] as const;
 
 for (const { directory, format, slots } of MODELS) {
-  gpuTest(`estimateMemory() foresees what ${directory} takes`, async (gpu) => {
+  gpuTest(`estimateMemory() foresees what ${directory} takes in ${format}`, async (gpu) => {
     const before = gpu.bytes;
     {
       using network = loadNetwork(gpu, resolve(import.meta.dirname!, directory), { format });

@@ -1,4 +1,5 @@
-import { type OpenedModel, run, type Surroundings } from "../../src/commands/generate.ts";
+import { run } from "../../src/commands/generate.ts";
+import type { OpenedModel, Surroundings } from "../../src/commands/model_command.ts";
 import type { TerminalOutput } from "../../src/commands/terminal.ts";
 import { Pipe, type Screen } from "./screen.ts";
 import { ScriptedEngine } from "./scripted_engine.ts";

@@ -1,4 +1,11 @@
-import { embed, HEAD_WORDS, ROW_WORDS, writeHead, writeRow } from "../../kernels/mod.ts";
+import {
+  type CacheFormat,
+  embed,
+  HEAD_WORDS,
+  ROW_WORDS,
+  writeHead,
+  writeRow,
+} from "../../kernels/mod.ts";
 import type { Gpu, Tensor } from "../../src/gpu/mod.ts";
 import { Bd3lm } from "../../src/model/bd3lm.ts";
 import type { Modulation } from "../../src/model/bd3lm_conditioning.ts";
@@ -43,18 +50,20 @@ export interface LayerState {
 /**
  * Loads a BD3-LM from a directory.
  *
- * @param options `takesSigma` computes the conditioning in every pass, whatever the config says.
+ * @param how `takesSigma` computes the conditioning in every pass, whatever the config says; keys
+ * and values are as precise as the weights where `cacheFormat` is left out.
  */
 export function loadNetwork(
   gpu: Gpu,
   directory: string,
-  options: { format: WeightFormat; takesSigma?: boolean },
+  how: { format: WeightFormat; takesSigma?: boolean; cacheFormat?: CacheFormat },
 ): Bd3lm {
-  const { format, takesSigma = false } = options;
+  const { format, takesSigma = false, cacheFormat } = how;
   using checkpoint = Checkpoint.open(directory);
   const config = readBd3lmConfig(checkpoint);
   const timeConditioning = config.timeConditioning || takesSigma;
-  return loadBd3lm(gpu, checkpoint, { config: { ...config, timeConditioning }, format });
+  const options = { config: { ...config, timeConditioning }, format };
+  return loadBd3lm(gpu, checkpoint, { ...options, ...(cacheFormat && { cacheFormat }) });
 }
 
 /** Runs passes of explicit rows through the product's network, for tests. */
@@ -116,8 +125,7 @@ export class ForwardHarness implements Disposable {
   async logits(groups: readonly Rows[]): Promise<Float32Array> {
     const inputs = this.inputs(groups);
     const pass = this.#gpu.pass();
-    using hidden = this.network.forward(pass, inputs);
-    using normalized = this.network.normalize(pass, hidden, inputs);
+    using normalized = this.network.forward(pass, inputs)!; // There are heads.
     const part = { counts: inputs.counts, skip: 0, rows: inputs.bound };
     using logits = this.network.logits(pass, normalized, part);
     pass.submit();

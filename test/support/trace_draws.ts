@@ -1,4 +1,4 @@
-/** Draws the tokens of a recorded sampler run from the product's hidden states. */
+/** Draws the tokens of a recorded sampler run from what the product's network gives. */
 import {
   HEAD_WORDS,
   JOURNAL_HEADER,
@@ -10,18 +10,17 @@ import {
 } from "../../kernels/mod.ts";
 import { type Gpu, type Pass, Readback, type Tensor } from "../../src/gpu/mod.ts";
 import type { Bd3lm } from "../../src/model/bd3lm.ts";
+import type { PassInputs } from "../../src/model/network.ts";
 import { packSequence, SEQUENCE_WORDS } from "../../src/model/sequence_state.ts";
 import { subsLogProbabilities } from "../reference/forward.ts";
 import { drawGumbel, nucleus } from "../reference/reveal.ts";
-import { type HarnessInputs, unpad } from "./forward.ts";
+import { unpad } from "./forward.ts";
 import { sequenceWord } from "./sequence_words.ts";
 import { gumbelUniforms, type Trace } from "./traces.ts";
 
-/** What a forward pass left on the device. */
+/** A forward pass: it runs when the heads are known, and again where others are asked for. */
 export interface Trunk {
-  readonly inputs: HarnessInputs;
-  /** Hidden states of all rows, padding included. */
-  readonly hidden: Tensor;
+  readonly inputs: PassInputs;
   /** Row of the block's first token. */
   readonly firstRow: number;
 }
@@ -45,7 +44,7 @@ export interface Draws {
   readonly trunk: Trunk;
 }
 
-/** What the kernels behind the trunk keep of one sequence in slot 0. */
+/** What the kernels keep of one sequence in slot 0. */
 function createState(gpu: Gpu, blockSize: number) {
   const words = (name: string, count: number) => gpu.tensor(name, [count], { dtype: "u32" });
   // One lane, no prompt rows; slot 0, whose journal entry lies at word 0.
@@ -99,22 +98,21 @@ export class TraceDrawer implements Disposable {
     for (const each of Object.values(this.#state)) each[Symbol.dispose]();
   }
 
-  #writeHeads({ falling, trunk: { firstRow } }: Draws): void {
+  #writeHeads({ falling, trunk: { inputs, firstRow } }: Draws): void {
     const words = new Uint32Array(falling.length * HEAD_WORDS);
     falling.forEach(({ offset, uniform }, i) => {
       const draw = { temperature: 1, topP: this.#trace.nucleus_p, topK: 0, uniform };
       writeHead(words, i * HEAD_WORDS, { row: firstRow + offset, offset, ...draw });
     });
     this.#gpu.write(this.#state.heads, words);
-    // No kernel behind the trunk asks for the number of rows.
-    this.#gpu.write(this.#state.counts, Uint32Array.of(0, falling.length));
+    this.#gpu.write(this.#state.counts, Uint32Array.of(inputs.bound, falling.length));
   }
 
-  /** Records the raw logits of the heads: [heads, vocabulary padded to 8]. */
-  #logits(pass: Pass, { falling, trunk: { inputs, hidden } }: Draws): Tensor {
+  /** Records the raw logits of the heads: [heads, vocabulary padded to 32]. */
+  #logits(pass: Pass, { falling, trunk: { inputs } }: Draws): Tensor {
     const { heads, counts } = this.#state;
     const table = { ...inputs, heads, counts, headBound: falling.length };
-    using normalized = this.#network.normalize(pass, hidden, table);
+    using normalized = this.#network.forward(pass, table)!; // At least one falls.
     return this.#network.logits(pass, normalized, { counts, skip: 0, rows: falling.length });
   }
 

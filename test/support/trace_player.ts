@@ -41,8 +41,6 @@ export async function playTrace(gpu: Gpu, network: Bd3lm, trace: Trace): Promise
 }
 
 class TracePlayer implements Disposable {
-  readonly #gpu: Gpu;
-  readonly #network: Bd3lm;
   readonly #trace: Trace;
   readonly #harness: ForwardHarness;
   readonly #drawer: TraceDrawer;
@@ -58,8 +56,6 @@ class TracePlayer implements Disposable {
 
   constructor(gpu: Gpu, network: Bd3lm, parts: { trace: Trace; drawer: TraceDrawer }) {
     const { trace, drawer } = parts;
-    this.#gpu = gpu;
-    this.#network = network;
     this.#trace = trace;
     this.#drawer = drawer;
     const positions = trace.window + trace.block_size;
@@ -81,7 +77,6 @@ class TracePlayer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#dropTrunk();
     this.#harness[Symbol.dispose]();
     this.#drawer[Symbol.dispose]();
   }
@@ -89,14 +84,14 @@ class TracePlayer implements Disposable {
   async #playBlock(block: number, first: readonly number[]): Promise<readonly number[]> {
     const { num_steps, mask, block_size: blockSize } = this.#trace;
     let tokens = first;
-    this.#dropTrunk();
+    this.#trunk = null;
     this.#sigma = MAX_SIGMA;
     for (let i = 0; i < num_steps && tokens.includes(mask); i++) {
       const iteration = this.#steps.length;
       const { t } = stepOf<{ t: number }>(this.#trace.steps, iteration);
       this.#sigma = Math.min(-Math.log(1 - t), MAX_SIGMA);
       const reused = this.#trunk !== null;
-      const trunk = this.#trunk ??= this.#forward(tokens);
+      const trunk = this.#trunk ??= this.#prepare(tokens);
       const masked = this.#maskedOf(tokens);
       const { falling, ...which } = this.#choose(masked);
       const start = block * blockSize;
@@ -104,15 +99,10 @@ class TracePlayer implements Disposable {
         ? tokens
         : await this.#drawer.draw({ iteration, tokens, start, falling, trunk });
       this.#steps.push({ block, i, n_masked: masked.length, x_after, reused, ...which });
-      if (x_after.some((token, at) => token !== tokens[at])) this.#dropTrunk();
+      if (x_after.some((token, at) => token !== tokens[at])) this.#trunk = null;
       tokens = x_after;
     }
     return tokens;
-  }
-
-  #dropTrunk(): void {
-    this.#trunk?.hidden[Symbol.dispose]();
-    this.#trunk = null;
   }
 
   #maskedOf(tokens: readonly number[]): number[] {
@@ -125,7 +115,7 @@ class TracePlayer implements Disposable {
   }
 
   /** The trunk for a block, beside which the block before it is committed; or for all it sees. */
-  #forward(tokens: readonly number[]): Trunk {
+  #prepare(tokens: readonly number[]): Trunk {
     const { kv_cache: isCached, window, block_size: blockSize } = this.#trace;
     const commit = this.#uncommitted ? [this.#uncommitted] : [];
     const groups = isCached
@@ -133,10 +123,7 @@ class TracePlayer implements Disposable {
       : [this.#rows([...this.#sequence, ...tokens].slice(-window), 0)];
     this.#uncommitted = null;
     const inputs = this.#harness.inputs(groups);
-    const pass = this.#gpu.pass();
-    const hidden = this.#network.forward(pass, inputs);
-    pass.submit();
-    return { inputs, hidden, firstRow: inputs.bound - blockSize };
+    return { inputs, firstRow: inputs.bound - blockSize };
   }
 
   /** Which of the masked positions tokens are drawn for in this iteration. */
