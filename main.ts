@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     const { run } = await import("./src/commands/generate.ts");
     return { run: (args) => run(args, openModel) };
   },
+  profile: () => import("./src/commands/profile.ts"),
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
 };
@@ -27,6 +28,7 @@ Usage: deno task COMMAND [ARGUMENTS]
 
   serve            answer HTTP requests; where only flags are given, too
   generate PROMPT  print what the model makes of a prompt
+  profile PROMPT   say how long which kernel takes for that
   check DIR        say whether a checkpoint can be served
   doctor           say whether this machine can serve
 

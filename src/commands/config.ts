@@ -1,5 +1,6 @@
 import { basename, fromFileUrl } from "@std/path";
 import {
+  argumentsOf,
   describeSettings,
   integer,
   type Kind,
@@ -14,6 +15,7 @@ import {
   variableOf,
 } from "./flags.ts";
 import type { ServerSettings } from "../server/settings.ts";
+import type { WeightFormat } from "../weights/formats.ts";
 
 /** A checkpoint directory and the name that requests know it by. */
 export interface ModelSource {
@@ -26,7 +28,9 @@ export interface Config extends ServerSettings {
   /** At least one; the first is the default model. */
   readonly models: readonly ModelSource[];
   /** Storage on the device; `null` keeps half-precision files as f16 and the others as f32. */
-  readonly weights: "f16" | "f32" | null;
+  readonly weights: WeightFormat | null;
+  /** Whether kernels are measured at the start, for choices to go by that. */
+  readonly tune: boolean;
   /** `null` takes the model's own. */
   readonly chatTemplate: "plain" | null;
   /** Where some of `apiKeys` come from. */
@@ -71,7 +75,11 @@ const SETTINGS = {
   host: setting(host, "127.0.0.1", "address to listen on"),
   port: setting(integer(0, 65_535), 8000, "port to listen on; 0 picks one"),
   model: repeatable(model, "checkpoint; the first is the default model; else the one that ships"),
-  weights: optional(oneOf("f32", "f16"), "storage on the device; else as precise as the file"),
+  weights: optional(
+    oneOf("f32", "f16", "int8"),
+    "storage on the device; else as precise as the file",
+  ),
+  tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
   apiKeyFile: optional({ ...text, placeholder: "FILE" }, "one API key per line; # comments"),
   corsOrigin: repeatable(origin, "origin of pages that may call"),
@@ -153,11 +161,8 @@ export function readModels(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): readonly ModelSource[] {
-  const own = args.flatMap((each, i) => {
-    if (each === "--model") return args.slice(i, i + 2);
-    return each.startsWith("--model=") ? [each] : [];
-  });
-  const { values } = readSettings({ model: SETTINGS.model }, own, environment);
+  const settings = { model: SETTINGS.model };
+  const { values } = readSettings(settings, argumentsOf("--model", args), environment);
   return values.model.length > 0 ? values.model : [SHIPPED_MODEL];
 }
 

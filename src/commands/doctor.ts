@@ -144,7 +144,7 @@ function modelProblems({ id, report, memory }: ModelDiagnosis, config: Config): 
   return [
     `Model ${id} needs ${memory.total} bytes on the device, which has ${available}; ` +
     "choose a smaller model, a smaller --max-concurrent" +
-    (config.weights === "f16" ? "" : " or --weights f16"),
+    (config.weights === "int8" ? "" : " or --weights int8"),
   ];
 }
 

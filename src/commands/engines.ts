@@ -5,8 +5,8 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
 import type { ModelSource } from "./config.ts";
-import type { OpenEngine } from "./engine_worker.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
+import type { OpenEngine } from "./open_engine.ts";
 
 /** A model with its engine, which may still be loading. */
 export interface RunningModel extends LoadedModel {
@@ -30,7 +30,7 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
-  const { maxConcurrent, maxQueue, weights, memoryBytes, onProgress } = options;
+  const { maxConcurrent, maxQueue, weights, tune, memoryBytes, onProgress } = options;
   const tokenizer = readTokenizer(source.directory);
   const worker = new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
   const engine = new EngineClient(worker, {
@@ -43,7 +43,7 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
     event.preventDefault();
     engine.fail({ kind: "internal", message: event.message });
   };
-  const open: OpenEngine = { ...source, weights, memoryBytes, slots: maxConcurrent };
+  const open: OpenEngine = { ...source, weights, tune, memoryBytes, slots: maxConcurrent };
   worker.postMessage(open);
   return {
     engine,
@@ -64,7 +64,12 @@ export function startError(error: unknown): unknown {
   return new CheckpointError(file, code as CheckpointError["code"], message, { cause: error });
 }
 
-function readTokenizer(directory: string): Tokenizer {
+/**
+ * Loads the tokenizer of a checkpoint directory.
+ *
+ * @throws {CheckpointError} If it cannot be read or used.
+ */
+export function readTokenizer(directory: string): Tokenizer {
   using checkpoint = Checkpoint.open(directory);
   return loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
 }

@@ -106,6 +106,15 @@ export function readSettings<S extends Settings>(
   return { values: Object.fromEntries(entries) as Values<S>, positional };
 }
 
+/** The arguments that belong to one flag, among those of other flags; none after `--`. */
+export function argumentsOf(flag: string, args: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? args.length : end).flatMap((each, i) => {
+    if (each === flag) return args.slice(i, i + 2);
+    return each.startsWith(`${flag}=`) ? [each] : [];
+  });
+}
+
 /** The environment variable of a setting: `maxQueue` → `BD_MAX_QUEUE`. */
 export function variableOf(name: string): string {
   return "BD_" + words(name).join("_").toUpperCase();

@@ -4,16 +4,20 @@ import type { LoadedModel } from "../server/loaded_models.ts";
 import { planGeneration } from "../server/plan.ts";
 import type { RandomBytes } from "../server/request_id.ts";
 import { TextStream } from "../text/text_stream.ts";
-import { UsageError } from "./flags.ts";
 import {
-  asksForHelp,
   GENERATE_HELP,
   type GenerateOptions,
   parseGenerateOptions,
   withFlagNames,
 } from "./generate_options.ts";
 import { LiveText, type Span } from "./live_text.ts";
-import { dim, printable, processOutput, type TerminalOutput } from "./terminal.ts";
+import {
+  type OpenedModel,
+  processSurroundings,
+  runModelCommand,
+  type Surroundings,
+} from "./model_command.ts";
+import { dim, type TerminalOutput } from "./terminal.ts";
 
 /** What one generation has come to. */
 export interface GenerationSummary {
@@ -26,12 +30,6 @@ export interface GenerationSummary {
   readonly seed: number;
 }
 
-/** A model ready to be asked. */
-export interface OpenedModel extends LoadedModel {
-  /** Gives back the device and all that came with the model. */
-  close(): Promise<void>;
-}
-
 /** What {@linkcode generate} works with. */
 export interface GenerateContext {
   readonly engine: Engine;
@@ -41,64 +39,46 @@ export interface GenerateContext {
   readonly signal: AbortSignal;
 }
 
-/** What {@linkcode run} takes from the process. */
-export interface Surroundings {
-  readonly stdout: TerminalOutput;
-  readonly stderr: TerminalOutput;
-  readonly randomBytes: RandomBytes;
-  /** Calls `interrupt` with the exit status when the process is told to stop, until disposed. */
-  readonly onInterrupt: (interrupt: (status: number) => void) => Disposable;
-}
-
 /** With `--overflow slide`: the most that `serve` can be told to allow. */
 const MAX_OUTPUT_TOKENS = 1_000_000;
-
-/** Of a process that could not write because nobody reads any more: 128 + SIGPIPE. */
-const STATUS_OF_CLOSED_PIPE = 141;
 
 /** A token that is not known yet. */
 const MASK: Span = { text: "░", isDim: true };
 
-/**
- * Prints the continuation of one prompt, block by block, and gives the exit status: 2 where the
- * command line is wrong, 1 where something else is, with one line on stderr that says what.
- *
- * @param open Loads the model. What it throws is that line.
- */
-export async function run(
+/** Prints the continuation of one prompt, block by block, and gives the exit status. */
+export function run(
   args: readonly string[],
   open: (options: GenerateOptions) => Promise<OpenedModel>,
   surroundings: Surroundings = processSurroundings(),
 ): Promise<number> {
-  const { stdout, stderr } = surroundings;
-  const interruption = new AbortController();
-  const { signal } = interruption;
-  using _listener = surroundings.onInterrupt((status) => interruption.abort(status));
-  try {
-    if (asksForHelp(args)) {
-      stdout.write(GENERATE_HELP);
-      return 0;
-    }
-    const options = parseGenerateOptions(args);
-    await using opened = await waitForModel(open(options), signal);
-    const trace = options.trace && stdout.isTerminal;
-    const request = withFlagNames(() =>
-      planGeneration(options.request, opened.model, {
-        maxOutputTokens: MAX_OUTPUT_TOKENS,
-        trace,
-        randomBytes: surroundings.randomBytes,
-      })
-    );
-    const context = { ...opened.model, output: stdout, signal };
-    const summary = await generate({ request, stop: options.request.stop }, context);
-    if (stderr.isTerminal) stderr.write(dim(stderr, summaryLine(summary)) + "\n");
-    return 0;
-  } catch (error) {
-    if (signal.aborted) return signal.reason as number; // The status that it was aborted with.
-    if (error instanceof Deno.errors.BrokenPipe) return STATUS_OF_CLOSED_PIPE;
-    stderr.write(errorLine(error, stderr) + "\n");
-    return error instanceof UsageError ? 2 : 1;
-  }
+  const { stdout, stderr, randomBytes } = surroundings;
+  return runModelCommand(args, {
+    help: GENERATE_HELP,
+    parse: parseGenerateOptions,
+    open,
+    use: async (model, { options, signal }) => {
+      const trace = options.trace && stdout.isTerminal;
+      const request = planRequest(options, model, { trace, randomBytes });
+      const context = { ...model, output: stdout, signal };
+      const summary = await generate({ request, stop: options.request.stop }, context);
+      if (stderr.isTerminal) stderr.write(dim(stderr, summaryLine(summary)) + "\n");
+    },
+    surroundings,
+  });
+}
+
+/**
+ * Fills in what the command line leaves to the model.
+ *
+ * @throws {UsageError} If the model cannot do what it asks for.
+ */
+export function planRequest(
+  { request }: Pick<GenerateOptions, "request">,
+  model: LoadedModel,
+  how: { readonly trace: boolean; readonly randomBytes: RandomBytes },
+): SequenceRequest {
+  const settings = { maxOutputTokens: MAX_OUTPUT_TOKENS, ...how };
+  return withFlagNames(() => planGeneration(request, model, settings));
 }
 
 /**
@@ -152,61 +132,7 @@ function pieces(
   return tokens.map((token) => token === null ? MASK : { text: tokenizer.piece(token) });
 }
 
-/** Waits for the model until `signal` is aborted; one that comes later is closed at once. */
-async function waitForModel(
-  opening: Promise<OpenedModel>,
-  signal: AbortSignal,
-): Promise<AsyncDisposable & { readonly model: OpenedModel }> {
-  try {
-    const model = await abortable(opening, signal);
-    return {
-      model,
-      async [Symbol.asyncDispose]() {
-        const closing = model.close();
-        // After Ctrl-C nobody waits: the process ends, and the device is free with it.
-        if (signal.aborted) closing.catch(() => {});
-        else await closing;
-      },
-    };
-  } catch (error) {
-    if (signal.aborted) opening.then((model) => model.close()).catch(() => {});
-    throw error;
-  }
-}
-
 function summaryLine({ tokens, ms, passes, seed }: GenerationSummary): string {
   const rate = ms > 0 ? [`${(1000 * tokens / ms).toFixed(1)} tokens/s`] : [];
   return [`${tokens} tokens`, ...rate, `${passes} passes`, `seed ${seed}`].join(", ");
-}
-
-/** One line, whatever the message: it may come from files that nobody vouches for. */
-function errorLine(error: unknown, output: TerminalOutput): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const line = message.replace(/\s*\n\s*/g, " ");
-  return output.isTerminal ? printable(line) : line;
-}
-
-function processSurroundings(): Surroundings {
-  return {
-    stdout: processOutput(Deno.stdout),
-    stderr: processOutput(Deno.stderr),
-    randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-    onInterrupt: listenToSignals,
-  };
-}
-
-function listenToSignals(interrupt: (status: number) => void): Disposable {
-  const listeners = ([["SIGINT", 130], ["SIGTERM", 143]] as const).map(([signal, status]) => {
-    const listener = () => {
-      // A second one finds no listener and ends the process as it always does.
-      remove();
-      interrupt(status);
-    };
-    Deno.addSignalListener(signal, listener);
-    return [signal, listener] as const;
-  });
-  const remove = () => {
-    for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
-  };
-  return { [Symbol.dispose]: remove };
 }

@@ -2,6 +2,7 @@ import { STRATEGIES, StrategyOptions } from "../diffusion/remasking/mod.ts";
 import { RequestError } from "../server/errors.ts";
 import { BlocksFields, OPTION_NAMES, parseGeneration } from "../server/schema.ts";
 import type { GenerationRequest } from "../server/plan.ts";
+import type { WeightFormat } from "../weights/formats.ts";
 import {
   describeSettings,
   flagOf,
@@ -18,14 +19,18 @@ import {
   type Values,
 } from "./flags.ts";
 
-/** What the command line of `generate` asks for. */
-export interface GenerateOptions {
+/** What the command line of a command that generates once asks for. */
+export interface GenerationOptions {
   /** Checked as far as that goes without the model. */
   readonly request: GenerationRequest;
   /** As given: a directory, or `id=directory`; `null` leaves the choice to the environment. */
   readonly model: string | null;
   /** Storage on the device; `null` leaves the choice to the environment, then to the file. */
-  readonly weights: "f16" | "f32" | null;
+  readonly weights: WeightFormat | null;
+}
+
+/** What the command line of `generate` asks for. */
+export interface GenerateOptions extends GenerationOptions {
   /** Whether to show the masks of the current block turning into words. */
   readonly trace: boolean;
 }
@@ -59,9 +64,15 @@ const FIELDS: Settings = {
   overflow: optional(name, "slide: go on past the context length"),
 };
 
-const OWN = {
+const MODEL = {
   model: optional({ ...text, placeholder: "DIR" }, "checkpoint; else the one that ships"),
-  weights: optional(oneOf("f16", "f32"), "storage on the device; else as precise as the file"),
+  weights: optional(
+    oneOf("f32", "f16", "int8"),
+    "storage on the device; else as precise as the file",
+  ),
+};
+
+const OWN = {
   trace: setting(toggle, false, "show the masks of each block turn into words, on a terminal"),
 };
 
@@ -71,11 +82,16 @@ export const GENERATE_HELP = `Prints what the model makes of a prompt.
 Usage: deno task generate [PROMPT] [FLAGS]
        deno task generate [FLAGS] -- PROMPT   where the prompt starts with a dash
 
-${describeSettings({ ...FIELDS, ...OWN })}
+${describeGeneration(OWN)}`;
+
+/** The flags of a command that generates once, with those that only it has, for `--help`. */
+export function describeGeneration(own: Settings): string {
+  return `${describeSettings({ ...FIELDS, ...MODEL, ...own })}
 
 Strategies: ${STRATEGIES.slice(0, 3).join(", ")},
   ${STRATEGIES.slice(3).join(", ")}
 `;
+}
 
 /** Whether the command line asks for help. */
 export function asksForHelp(args: readonly string[]): boolean {
@@ -91,24 +107,32 @@ export function asksForHelp(args: readonly string[]): boolean {
  * @throws {UsageError} If a flag is unknown or a value does not fit.
  */
 export function parseGenerateOptions(args: readonly string[]): GenerateOptions {
-  const { values, positional } = readSettings({ ...FIELDS, ...OWN }, args, {});
-  // FIELDS has names that the compiler does not know, and so forgets which types these have.
-  const { model, weights, trace } = values as Values<typeof OWN>;
+  return readGeneration(args, OWN);
+}
+
+/**
+ * Reads the command line of a command that generates once and has the flags `own` beside.
+ *
+ * @throws {UsageError} If a flag is unknown or a value does not fit.
+ */
+export function readGeneration<S extends Settings>(
+  args: readonly string[],
+  own: S,
+): GenerationOptions & Values<S> {
+  const settings: Settings = { ...FIELDS, ...MODEL, ...own };
+  const { values, positional } = readSettings(settings, args, {});
   if (positional.length > 1) {
     throw new UsageError(
       `Cannot read the command line: ${positional.length} prompts are given, expected one in quotes`,
     );
   }
-  const fields = Object.keys(FIELDS)
-    .map((name) => [snakeCase(name), (values as Record<string, unknown>)[name]] as const);
+  const fields = Object.keys(FIELDS).map((name) => [snakeCase(name), values[name]] as const);
   const [prompt = ""] = positional;
   const body = { prompt, ...Object.fromEntries(fields) };
-  return {
-    request: withFlagNames(() => parseGeneration(BlocksFields, body)),
-    model,
-    weights,
-    trace,
-  };
+  const request = withFlagNames(() => parseGeneration(BlocksFields, body));
+  const others = Object.keys({ ...MODEL, ...own }).map((name) => [name, values[name]]);
+  // FIELDS has names that the compiler does not know, and so forgets which types the others have.
+  return { request, ...Object.fromEntries(others) as Values<typeof MODEL> & Values<S> };
 }
 
 /**

@@ -1,8 +1,23 @@
-import { parseConfig, readEnvironment } from "./config.ts";
+import { type Config, parseConfig, readEnvironment } from "./config.ts";
 import { startEngine, startError } from "./engines.ts";
-import type { OpenedModel } from "./generate.ts";
-import type { GenerateOptions } from "./generate_options.ts";
+import type { GenerationOptions } from "./generate_options.ts";
+import type { OpenedModel } from "./model_command.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
+
+/**
+ * The settings of a command that works with one model: those of `serve`, and flags that precede.
+ *
+ * @throws {UsageError} If the settings cannot be read.
+ */
+export function configOf(
+  { model, weights }: Pick<GenerationOptions, "model" | "weights">,
+): Config {
+  const args = [
+    ...(model === null ? [] : ["--model", model]),
+    ...(weights === null ? [] : ["--weights", weights]),
+  ];
+  return parseConfig(args, readEnvironment((name) => Deno.env.get(name)));
+}
 
 /**
  * Starts the engine of the one model that a command works with, and waits for it.
@@ -11,16 +26,13 @@ import { processOutput, ProgressBar } from "./terminal.ts";
  * @throws {CheckpointError | EngineStartError} If the model cannot be loaded.
  */
 export async function openModel(
-  { model, weights }: Pick<GenerateOptions, "model" | "weights">,
+  options: Pick<GenerationOptions, "model" | "weights">,
 ): Promise<OpenedModel> {
-  const args = [
-    ...(model === null ? [] : ["--model", model]),
-    ...(weights === null ? [] : ["--weights", weights]),
-  ];
-  const config = parseConfig(args, readEnvironment((name) => Deno.env.get(name)));
+  const config = configOf(options);
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
   const running = startEngine(config.models[0]!, { // There is always a default model.
     weights: config.weights,
+    tune: config.tune,
     memoryBytes: config.deviceMemoryBytes,
     maxConcurrent: 1,
     maxQueue: 0,

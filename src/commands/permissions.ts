@@ -2,6 +2,7 @@ import { fromFileUrl, join, resolve } from "@std/path";
 import { OS_RELEASE } from "./adapter_setup.ts";
 import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
 import { UsageError } from "./flags.ts";
+import { readTraceFile } from "./trace_file.ts";
 
 /** The project's own directory. */
 export const ROOT = fromFileUrl(new URL("../..", import.meta.url));
@@ -11,7 +12,7 @@ const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
 const ALLOW_ENV = "--allow-env=BD_*";
 
 /** The commands of `main.ts`. */
-export type Command = "serve" | "generate" | "doctor" | "check";
+export type Command = "serve" | "generate" | "profile" | "doctor" | "check";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -21,7 +22,7 @@ export interface Invocation {
 
 /**
  * The flags of `deno run` that give a command of `main.ts` what it needs and nothing more: none may
- * write, run programs or call foreign functions.
+ * run programs, call foreign functions or, but for the trace file of `profile`, write.
  *
  * @throws {UsageError} If the settings cannot be read, or a path has a comma.
  */
@@ -35,9 +36,12 @@ export function permissionsOf(
       const paths = [...SOURCES, ...pathsOf(config)];
       return [`--allow-net=${authorityOf(config)}`, allowRead(paths), ALLOW_ENV];
     }
-    case "generate": {
+    case "generate":
+    case "profile": {
       const directories = readModels(args, environment).map(({ directory }) => directory);
-      return [allowRead([...SOURCES, ...directories]), ALLOW_ENV];
+      const traceFile = command === "profile" ? readTraceFile(args) : null;
+      const write = traceFile === null ? [] : [allow("write", [traceFile])];
+      return [allowRead([...SOURCES, ...directories]), ...write, ALLOW_ENV];
     }
     case "doctor": {
       const settings = args.filter((each) => each !== "--json");
@@ -55,14 +59,18 @@ function pathsOf({ models, apiKeyFile }: Config): string[] {
   return [models.map(({ directory }) => directory), apiKeyFile ?? []].flat();
 }
 
-/** A path and, where it is a link, what it leads to: Deno checks both. */
 function allowRead(paths: readonly string[]): string {
+  return allow("read", paths);
+}
+
+/** A path and, where it is a link, what it leads to: Deno checks both. */
+function allow(what: "read" | "write", paths: readonly string[]): string {
   const all = paths.flatMap((path) => [resolve(path), realPath(path)]);
   const withComma = all.find((path) => path.includes(","));
-  if (withComma === undefined) return `--allow-read=${[...new Set(all)].join()}`;
+  if (withComma === undefined) return `--allow-${what}=${[...new Set(all)].join()}`;
   // Deno separates paths by commas and knows no way to write one.
   throw new UsageError(
-    `Cannot allow reading: path is ${JSON.stringify(withComma)}, expected one without a comma`,
+    `Cannot allow to ${what}: path is ${JSON.stringify(withComma)}, expected one without a comma`,
   );
 }
 

@@ -113,8 +113,8 @@ function openServer(
 
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, onProgress?: ProgressListener): RunningModel[] {
-  const { weights, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
-  const options = { weights, maxConcurrent, maxQueue, memoryBytes };
+  const { weights, tune, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
+  const options = { weights, tune, maxConcurrent, maxQueue, memoryBytes };
   return config.models.map((source) =>
     startEngine(source, { ...options, ...(onProgress && { onProgress }) })
   );

@@ -27,6 +27,7 @@ Deno.test("parseConfig() without arguments gives the defaults of the contract", 
     port: 8000,
     models: [SHIPPED_MODEL],
     weights: null,
+    tune: false,
     chatTemplate: null,
     apiKeyFile: null,
     apiKeys: [],
@@ -50,6 +51,12 @@ Deno.test("parseConfig() without arguments gives the defaults of the contract", 
 Deno.test("parseConfig() has the defaults that the server has by itself", () => {
   const config: Record<string, unknown> = { ...parse([]) };
   for (const [name, value] of Object.entries(DEFAULT_SETTINGS)) assertEquals(config[name], value);
+});
+
+Deno.test("parseConfig() takes every format of weights", () => {
+  for (const format of ["f32", "f16", "int8"]) {
+    assertEquals(parse(["--weights", format]).weights, format);
+  }
 });
 
 Deno.test("parseConfig() is frozen, its lists too", () => {
@@ -101,7 +108,7 @@ for (
     [["--host", "a,evil.example"], "--host"],
     [["--host", "a b"], "--host"],
     [["--port", "65536"], "an integer from 0 to 65535"],
-    [["--weights", "int8"], 'value is "int8", expected one of f32, f16'],
+    [["--weights", "int4"], 'value is "int4", expected one of f32, f16, int8'],
     [["--chat-template", "chatml"], "expected plain"],
     [["--cors-origin", "https://a.example/"], "an origin such as"],
     [["--cors-origin", "a.example"], "an origin such as"],

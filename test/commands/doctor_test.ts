@@ -40,8 +40,12 @@ Deno.test("diagnose() refuses a model that cannot be loaded or does not fit", as
   const total = large.models[0]?.memory?.total;
   assertEquals(large.problems, [
     `Model tinystories-bd3lm needs ${total} bytes on the device, which has 1000000; ` +
-    "choose a smaller model, a smaller --max-concurrent or --weights f16",
+    "choose a smaller model, a smaller --max-concurrent or --weights int8",
   ]);
+  const smallest = await diagnose(adapter, parseConfig(["--weights", "int8"], environment));
+  const bytes = [large, smallest].map(({ models }) => models[0]?.memory?.weights ?? NaN);
+  assert(bytes[1]! < bytes[0]! / 3, `${bytes}`);
+  assert(smallest.problems[0]!.endsWith("choose a smaller model, a smaller --max-concurrent"));
 });
 
 Deno.test("run() gives status 1 where a model cannot be loaded", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { generate, type GenerationSummary, type OpenedModel } from "../../src/commands/generate.ts";
+import { generate, type GenerationSummary } from "../../src/commands/generate.ts";
+import type { OpenedModel } from "../../src/commands/model_command.ts";
 import type { TerminalOutput } from "../../src/commands/terminal.ts";
 import {
   BusyError,

@@ -24,7 +24,7 @@ Deno.test("launch refuses a bad setting before it looks for an adapter", async (
   );
 });
 
-for (const task of ["serve", "generate", "test", "bench"]) {
+for (const task of ["serve", "generate", "profile", "test", "bench"]) {
   Deno.test(`launch ${task} without an adapter says what to run, with status 1`, async () => {
     const { status, stdout, stderr } = await runDeno([...LAUNCH, task], NO_ADAPTER);
     assertEquals(status, 1);

@@ -37,6 +37,19 @@ Deno.test("permissionsOf() gives generate no network", () => {
   ]);
 });
 
+Deno.test("permissionsOf() lets profile write its trace file and nothing else", () => {
+  const args = ["Once", "--model=/no/such", "--trace-file", "/tmp/none/trace.json"];
+  assertEquals(permissionsOf("profile", { args, environment: {} }), [
+    `--allow-read=${SOURCES},/no/such`,
+    "--allow-write=/tmp/none/trace.json",
+    "--allow-env=BD_*",
+  ]);
+  const [read, ...others] = permissionsOf("profile", { args: ["Once"], environment: {} });
+  assertEquals([read?.startsWith("--allow-read="), others], [true, ["--allow-env=BD_*"]]);
+  const invocation = { args: ["--trace-file", "/tmp/a,/etc"], environment: {} };
+  assertThrows(() => permissionsOf("profile", invocation), UsageError, "allow to write: path is");
+});
+
 Deno.test("permissionsOf() lets check read its directory only", () => {
   const environment = { BD_MODEL: "/other" };
   assertEquals(permissionsOf("check", { args: ["/no/such"], environment }), [

@@ -1,0 +1,77 @@
+import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protocol.ts";
+import { tuneLinear } from "../../kernels/mod.ts";
+import { serveEngine } from "../engine/worker.ts";
+import { type Gpu, GpuError } from "../gpu/mod.ts";
+import type { Denoiser } from "../model/denoiser.ts";
+import { allocateModel, GpuDenoiser } from "../model/mod.ts";
+import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
+import type { WeightFormat } from "../weights/formats.ts";
+
+/** What to load: the first message to the engine's Worker. */
+export interface OpenEngine {
+  readonly id: string;
+  readonly directory: string;
+  readonly weights: WeightFormat | null;
+  /** Whether kernels are measured first, for choices to go by that. */
+  readonly tune: boolean;
+  readonly slots: number;
+  readonly memoryBytes: number | null;
+}
+
+/**
+ * Loads a model and runs its engine until the end, in this isolate.
+ *
+ * @param parts `observe`: what the engine works with in place of the denoiser it is given.
+ * @throws {CheckpointError | GpuError} If the model cannot be loaded, or the device fails.
+ */
+export async function openEngine(
+  port: Port<ToEngine, FromEngine>,
+  parts: {
+    readonly gpu: Gpu;
+    readonly source: OpenEngine;
+    readonly observe?: (denoiser: Denoiser) => Denoiser;
+  },
+): Promise<void> {
+  const { gpu, source, observe = (denoiser) => denoiser } = parts;
+  const { id, directory, weights, slots, memoryBytes, tune } = source;
+  using checkpoint = Checkpoint.open(directory);
+  if (tune) await tuneLinear(gpu, () => performance.now());
+  const onProgress = (done: number, total: number) =>
+    port.postMessage({ type: "progress", done, total });
+  const options = { weights, slots, memoryBytes, onProgress };
+  const { network, fill } = await allocateModel(gpu, checkpoint, options);
+  using _ = network;
+  using denoiser = await GpuDenoiser.open(gpu, network, { slots });
+  // The device compiles while the weights are read and packed.
+  denoiser.warmUp();
+  await fill();
+  // What the device does not like about a kernel shows now, not in the first request.
+  await gpu.device.queue.onSubmittedWorkDone();
+  gpu.check();
+  const { config } = network;
+  await serveEngine(port, {
+    denoiser: observe(denoiser),
+    model: {
+      id,
+      created: Math.floor(Date.now() / 1000),
+      contextLength: config.modelLength,
+      vocabSize: config.vocabSize,
+      bosToken: config.bosToken,
+      eosToken: config.eosToken,
+      maskToken: config.maskToken,
+      blockSizes: config.blockSizes,
+      defaultBlockSize: config.blockSize,
+      adapter: gpu.name,
+      isCpu: gpu.isCpu,
+    },
+  });
+}
+
+/** What ended {@linkcode openEngine}, as it goes through the port. */
+export function toFailure(error: unknown): StartFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof CheckpointError) {
+    return { kind: "checkpoint", message, file: error.file, code: error.code };
+  }
+  return { kind: error instanceof GpuError ? "gpu" : "internal", message };
+}
