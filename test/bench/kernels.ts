@@ -1,74 +1,76 @@
-import { linear } from "../../kernels/mod.ts";
-import { Gpu, Pass } from "../../src/gpu/mod.ts";
-import { uploadLinear, type WeightFormat } from "../../src/weights/formats.ts";
-import { noise } from "../support/noise.ts";
-import { cpuSeconds, median } from "./cpu.ts";
-import type { Figures } from "./mod.ts";
+import { Gpu } from "../../src/gpu/mod.ts";
+import { ATTENTION_FLOPS, AttentionBench } from "./attention.ts";
+import { median } from "./cpu.ts";
+import type { Figure, Figures, Goal } from "./figures.ts";
+import { deviceUnit, interleave, type Job, PassJobs, ratio } from "./measure.ts";
+import { COPY_TRAFFIC, PEAK_FLOPS, Probes } from "./probes.ts";
+import { Product, type ProductShape } from "./product.ts";
 
-const SHAPES = [
-  { rows: 1, inputs: 256, outputs: 4096 },
-  { rows: 8, inputs: 256, outputs: 768 },
-  { rows: 8, inputs: 1024, outputs: 256 },
-  { rows: 16, inputs: 768, outputs: 2304 },
-] as const;
+interface Measured extends ProductShape {
+  /** Share of the peak that it must reach, %. */
+  readonly goal?: Goal;
+}
 
-/** Matrix products as the network uses them; the subgroup variant against the portable one. */
+const HUB = { inputs: 768, outputs: 2304 };
+/** Its weights are nearly all that it moves. */
+const STREAM: Measured = { format: "f16", rows: 1, ...HUB };
+const PRODUCTS: readonly Measured[] = [
+  STREAM,
+  { format: "f16", rows: 4, ...HUB },
+  { format: "f16", rows: 8, ...HUB },
+  { format: "f16", rows: 16, ...HUB, goal: { atLeast: 25 } },
+  { format: "f16", rows: 16, ...HUB, isPortable: true, goal: { atLeast: 14 } },
+  { format: "f32", rows: 16, ...HUB, goal: { atLeast: 18 } },
+  { format: "int8", rows: 16, ...HUB },
+  // As the shipped model has them.
+  { format: "f16", rows: 1, inputs: 256, outputs: 4096 },
+  { format: "f16", rows: 8, inputs: 256, outputs: 768 },
+  { format: "f16", rows: 8, inputs: 1024, outputs: 256 },
+];
+
+/** Matrix products and attention as the network uses them, against probes of the device. */
 export async function benchKernels(): Promise<Figures> {
   using gpu = await Gpu.open();
-  const figures: Figures = {};
-  for (const format of ["f16", "f32"] as const) {
-    for (const shape of SHAPES) {
-      const name = `linear ${format} ${shape.rows} x ${shape.inputs} -> ${shape.outputs}`;
-      const chosen = await rate(gpu, format, shape);
-      figures[name] = { value: chosen, unit: "GFLOP per core second" };
-      if (gpu.subgroupSize !== 8 || shape.rows === 1) continue;
-      const portable = await rate(withoutSubgroups(gpu), format, shape);
-      figures[`${name}, subgroups / portable`] = { value: chosen / portable, unit: "times" };
-    }
-  }
-  return figures;
-}
-
-/** The same device with its subgroups out of sight. */
-function withoutSubgroups(gpu: Gpu): Gpu {
-  const blind: Gpu = new Proxy(gpu, {
-    get: (target, key) => {
-      if (key === "subgroupSize") return null;
-      if (key === "pass") return () => new Pass(blind);
-      const value = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
+  using passes = await PassJobs.open(gpu);
+  using probes = new Probes(gpu);
+  using attention = new AttentionBench(gpu);
+  using all = new DisposableStack();
+  // Without subgroups in the first place, nothing is left to take away.
+  const shapes = PRODUCTS.filter(({ isPortable }) => !isPortable || gpu.subgroupSize !== null);
+  const products = shapes.map((shape) => ({ shape, product: all.use(new Product(gpu, shape)) }));
+  const jobs: Record<string, Job> = {
+    peak: passes.job((pass) => probes.peak(pass)),
+    copy: passes.job((pass) => probes.copy(pass)),
+    attention: passes.job((pass) => attention.record(pass)),
+  };
+  for (const { product } of products) jobs[product.name] = passes.job(product.record, product.gpu);
+  const seconds = await interleave(gpu, jobs);
+  const perSecond = (name: string, amount: number, unit: string): Figure => ({
+    value: amount / median(seconds[name]!) / 1e9, // Names of the jobs above, here and below.
+    unit: deviceUnit(gpu, unit),
   });
-  return blind;
-}
-
-async function rate(
-  gpu: Gpu,
-  format: WeightFormat,
-  { rows, inputs, outputs }: typeof SHAPES[number],
-): Promise<number> {
-  const source = {
-    outputs,
-    inputs,
-    rows: (first: number, count: number) => noise(count * inputs, first + 1),
+  const ofPeak = (name: string, flops: number, goal?: Goal): Figure => ({
+    value: 100 * ratio(seconds.peak!, seconds[name]!) * flops / PEAK_FLOPS,
+    unit: "%",
+    ...(goal && { goal }),
+  });
+  const figures: Figures = {
+    "multiply-add peak": perSecond("peak", PEAK_FLOPS, "GFLOP/s"),
+    "copy rate": perSecond("copy", COPY_TRAFFIC, "GB/s"),
   };
-  using weight = uploadLinear(gpu, source, { name: "bench", format });
-  using x = gpu.tensor("x", [rows, inputs], { data: noise(rows * inputs) });
-  using counts = gpu.tensor("counts", [2], { dtype: "u32", data: Uint32Array.of(rows, rows) });
-  const flops = 2 * rows * inputs * outputs;
-  const times = Math.ceil(2e8 / flops);
-  const run = async (count: number) => {
-    const pass = gpu.pass();
-    for (let i = 0; i < count; i++) linear(pass, { x, weight, counts })[Symbol.dispose]();
-    pass.submit();
-    await gpu.read(counts);
-  };
-  await run(1);
-  const rates: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    const before = cpuSeconds();
-    await run(times);
-    rates.push(times * flops / 1e9 / (cpuSeconds() - before));
+  for (const { shape, product: { name, flops } } of products) {
+    figures[name] = perSecond(name, flops, "GFLOP/s");
+    figures[`${name} / multiply-add peak`] = ofPeak(name, flops, shape.goal);
   }
-  return median(rates);
+  const stream = products.find(({ shape }) => shape === STREAM)!.product; // It is one of them.
+  figures[`${stream.name}: weight stream`] = perSecond(stream.name, stream.weightBytes, "GB/s");
+  figures[`${stream.name}: weight stream / copy rate`] = {
+    value: ratio(seconds.copy!, seconds[stream.name]!) * stream.weightBytes / COPY_TRAFFIC,
+    unit: "times",
+    goal: { atLeast: 1.1 },
+  };
+  const name = "attention f16 KV, 16 queries x 512 keys, 12 heads of 64";
+  figures[name] = perSecond("attention", ATTENTION_FLOPS, "GFLOP/s");
+  figures[`${name} / peak`] = ofPeak("attention", ATTENTION_FLOPS, { atLeast: 20 });
+  return figures;
 }

@@ -1,0 +1,130 @@
+import { join } from "@std/path";
+import { Gpu } from "../../src/gpu/mod.ts";
+import type { Figures } from "./figures.ts";
+import { timeForwards } from "./forward.ts";
+import { timeSteps } from "./step.ts";
+
+const SCRIPTS = join(import.meta.dirname!, "peers");
+// Debian installs packages for its own Python, which another one may hide.
+const PYTHONS = ["python3", "/usr/bin/python3"];
+const UNIT = "ms, two cores";
+
+/** A line that `peers/step.py` prints. */
+interface Step {
+  readonly shape: {
+    readonly layers: number;
+    readonly width: number;
+    readonly vocabulary: number;
+    readonly rows: number;
+  };
+  readonly ms: number;
+}
+
+/** A line that `peers/onnxruntime.ts` prints. */
+interface Forward {
+  readonly tokens: number;
+  readonly ms: number;
+  readonly wallMs: number;
+}
+
+/**
+ * Times other programs at our work, and us beside them: a denoising step in PyTorch on the CPU, and
+ * forwards in onnxruntime-web on our adapter. The latter is downloaded on its first run.
+ *
+ * @throws {Error} If no Python has PyTorch, or one of the programs fails.
+ */
+export async function benchPeers(): Promise<Figures> {
+  const python = await findPython();
+  using gpu = await Gpu.open();
+  return { ...await compareSteps(gpu, python), ...await compareForwards(gpu, python) };
+}
+
+async function compareSteps(gpu: Gpu, python: string): Promise<Figures> {
+  // Our own script prints these lines. Before ours and after, since the machine may change meanwhile.
+  const before = await run(python, ["step.py"]) as Step[];
+  const own = await timeSteps(gpu);
+  const after = await run(python, ["step.py"]) as Step[];
+  const figures: Figures = {};
+  for (const [i, { shape, ms: first }] of before.entries()) {
+    const { layers, width, vocabulary, rows } = shape;
+    const ms = (first + after[i]!.ms) / 2; // The same shapes in the same order.
+    const name = `step ${layers}x${width} V=${vocabulary}, ${rows} rows`;
+    const ours = own.find((each) => each.name === name);
+    if (!ours) throw new Error(`Cannot compare: PyTorch's ${name} is none of ours`);
+    figures[`PyTorch f32 ${name}`] = { value: ms, unit: UNIT };
+    figures[`our f16 ${name}`] = { value: ours.ms, unit: UNIT };
+    figures[`our f16 / PyTorch f32 ${name}`] = {
+      value: ours.ms / ms,
+      unit: "times",
+      goal: { atMost: width === 256 ? 2.8 : 2.0 },
+    };
+  }
+  return figures;
+}
+
+async function compareForwards(gpu: Gpu, python: string): Promise<Figures> {
+  const [f32, f16] = [await timeForwards(gpu, "f32"), await timeForwards(gpu, "f16")];
+  const figures: Figures = {};
+  for (const { tokens, ms, wallMs } of await runOnnxruntime(python)) {
+    const name = `onnxruntime-web f32 forward 6x256 V=4096, ${tokens} tokens`;
+    figures[name] = { value: ms, unit: UNIT };
+    figures[`${name}, wall`] = { value: wallMs, unit: "ms" };
+    for (const each of [...f32, ...f16].filter((each) => each.tokens === tokens)) {
+      figures[each.name] = { value: each.ms, unit: UNIT };
+      figures[`onnxruntime-web f32 / ${each.name}`] = {
+        value: ms / each.ms,
+        unit: "times",
+        // Of the same weights, that is.
+        ...(f32.includes(each) && { goal: { atLeast: 10 } }),
+      };
+    }
+  }
+  return figures;
+}
+
+async function runOnnxruntime(python: string): Promise<Forward[]> {
+  const model = Deno.makeTempFileSync({ suffix: ".onnx" });
+  try {
+    await run(python, ["make_onnx.py", model]);
+    const flags = ["run", "--allow-all", "--no-config", "--no-lock"];
+    // Our own script prints these lines.
+    return await run(Deno.execPath(), [...flags, "onnxruntime.ts", model]) as Forward[];
+  } finally {
+    Deno.removeSync(model);
+  }
+}
+
+/** What the JSON lines say that a program started among the scripts prints. */
+async function run(program: string, args: readonly string[]): Promise<unknown[]> {
+  const { success, stdout, stderr } = await output(program, args);
+  if (!success) throw new Error(`Cannot measure: ${program} ${args.join(" ")} failed:\n${stderr}`);
+  return stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+}
+
+async function output(program: string, args: readonly string[]) {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    cwd: SCRIPTS,
+  }).output();
+  const text = new TextDecoder();
+  return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+async function findPython(): Promise<string> {
+  for (const python of PYTHONS) {
+    if (await hasTorch(python)) return python;
+  }
+  throw new Error(
+    `Cannot measure PyTorch: neither ${PYTHONS.join(" nor ")} can import torch. On Debian, run: ` +
+      "apt-get install -y --no-install-recommends python3-torch libopenblas0",
+  );
+}
+
+async function hasTorch(python: string): Promise<boolean> {
+  try {
+    return (await output(python, ["-c", "import torch"])).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
