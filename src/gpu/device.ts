@@ -165,7 +165,8 @@ export class Gpu implements Disposable {
   pipeline(kernel: Kernel, constants: Readonly<Record<string, number>>): GPUComputePipeline {
     const ofKernel = this.#pipelines.get(kernel) ?? new Map<string, GPUComputePipeline>();
     this.#pipelines.set(kernel, ofKernel);
-    const key = kernel.overrides.map((name) => constants[name]).join();
+    let key = "";
+    for (const name of kernel.overrides) key += `${constants[name]},`;
     const cached = ofKernel.get(key);
     // One constant too many does not show in the key: compile() refuses it.
     if (cached && Object.keys(constants).length === kernel.overrides.length) return cached;

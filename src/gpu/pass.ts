@@ -40,8 +40,9 @@ class Arena {
   static readonly #ofGpu = new WeakMap<Gpu, Arena>();
   readonly stride: number;
   readonly buffer: GPUBuffer;
-  readonly groups = new Map<string, GPUBindGroup>();
-  readonly kernelIds = new Map<Kernel, number>();
+  /** By kernel and operands. */
+  readonly groups = new Map<string, readonly GPUBindGroup[]>();
+  readonly #kernelIds = new Map<Kernel, number>();
 
   private constructor(gpu: Gpu) {
     this.stride = Math.max(PARAMS_BYTES, gpu.limits.minStorageBufferOffsetAlignment);
@@ -50,6 +51,13 @@ class Arena {
       size: this.stride * PARAMS_CAPACITY,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
     });
+  }
+
+  /** A number of its own for every kernel. */
+  idOf(kernel: Kernel): number {
+    const id = this.#kernelIds.get(kernel) ?? this.#kernelIds.size;
+    this.#kernelIds.set(kernel, id);
+    return id;
   }
 
   static of(gpu: Gpu): Arena {
@@ -144,79 +152,84 @@ export class Pass {
     };
   }
 
-  #bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup[] {
-    const names = Object.keys(tensors);
-    if (
-      names.length !== kernel.bindings.length || names.some((each) => !hasBinding(kernel, each))
-    ) {
+  #bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): readonly GPUBindGroup[] {
+    let key = `${this.#arena.idOf(kernel)}:`;
+    let isComplete = Object.keys(tensors).length === kernel.bindings.length;
+    for (const { name } of kernel.bindings) {
+      const tensor = tensors[name];
+      if (tensor) key += `${tensor.id},`;
+      else isComplete = false;
+    }
+    if (!isComplete) {
       throw new TypeError(
-        `Cannot dispatch "${kernel.name}": operands are [${names}], expected ` +
+        `Cannot dispatch "${kernel.name}": operands are [${Object.keys(tensors)}], expected ` +
           `[${kernel.bindings.map((each) => each.name)}]`,
       );
     }
-    const { kernelIds, groups } = this.#arena;
-    const kernelId = kernelIds.get(kernel) ?? kernelIds.size;
-    kernelIds.set(kernel, kernelId);
+    const cached = this.#arena.groups.get(key);
+    if (cached) return cached;
+    const made = this.#makeGroups(kernel, tensors);
+    this.#arena.groups.set(key, made);
+    return made;
+  }
+
+  #makeGroups(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup[] {
+    const { device } = this.#gpu;
     return this.#gpu.layouts(kernel).map((layout, group) => {
-      const operands = kernel.bindings.filter((each) => each.group === group);
-      const key = `${kernelId}/${group}:` + operands.map((each) => tensors[each.name]!.id).join();
-      const cached = groups.get(key);
-      if (cached) return cached;
-      const entries: GPUBindGroupEntry[] = operands.map(({ binding, name }) => ({
-        binding,
-        resource: { buffer: tensors[name]!.buffer },
-      }));
+      const entries: GPUBindGroupEntry[] = kernel.bindings
+        .filter((each) => each.group === group)
+        .map(({ binding, name }) => ({ binding, resource: { buffer: tensors[name]!.buffer } }));
       if (kernel.paramsBinding?.group === group) {
         entries.push({
           binding: kernel.paramsBinding.binding,
           resource: { buffer: this.#arena.buffer, size: PARAMS_BYTES },
         });
       }
-      const made = this.#gpu.device.createBindGroup({ label: kernel.name, layout, entries });
-      groups.set(key, made);
-      return made;
+      return device.createBindGroup({ label: kernel.name, layout, entries });
     });
   }
 
   #writeParams(kernel: Kernel, params: Readonly<Record<string, number>>): Command["params"] {
-    if (Object.keys(params).length !== kernel.params.length) {
+    let key = `${this.#arena.idOf(kernel)}:`;
+    let isComplete = Object.keys(params).length === kernel.params.length;
+    for (const { name } of kernel.params) {
+      const value = params[name];
+      if (value === undefined) isComplete = false;
+      else key += `${value},`;
+    }
+    if (!isComplete) {
       throw new TypeError(
         `Cannot dispatch "${kernel.name}": params are [${Object.keys(params)}], expected ` +
           `[${kernel.params.map((each) => each.name)}]`,
       );
     }
     if (!kernel.paramsBinding) return null;
+    const { group } = kernel.paramsBinding;
+    const known = this.#offsets.get(key);
+    if (known !== undefined) return { group, offset: known };
+    if (this.#params.length === PARAMS_CAPACITY) {
+      throw new RangeError(`Cannot record: more than ${PARAMS_CAPACITY} sets of params`);
+    }
     const words = new Uint32Array(PARAMS_BYTES / 4);
     const floats = new Float32Array(words.buffer);
     kernel.params.forEach(({ name, type }, i) => {
-      const value = params[name];
-      if (value === undefined) {
-        throw new TypeError(`Cannot dispatch "${kernel.name}": param "${name}" is missing`);
-      }
-      (type === "u32" ? words : floats)[i] = value;
+      (type === "u32" ? words : floats)[i] = params[name]!; // Complete, see above.
     });
-    const key = words.join();
-    const offset = this.#offsets.get(key) ?? this.#params.push(words) * this.#arena.stride -
-        this.#arena.stride;
-    if (this.#params.length > PARAMS_CAPACITY) {
-      throw new RangeError(`Cannot record: more than ${PARAMS_CAPACITY} sets of params`);
-    }
+    const offset = this.#params.length * this.#arena.stride;
+    this.#params.push(words);
     this.#offsets.set(key, offset);
-    return { group: kernel.paramsBinding.group, offset };
+    return { group, offset };
   }
 }
 
 function encodePart(pass: GPUComputePassEncoder, part: readonly Command[]): void {
   for (const { pipeline, groups, params, workgroups } of part) {
     pass.setPipeline(pipeline);
-    groups.forEach((group, i) =>
-      pass.setBindGroup(i, group, params?.group === i ? [params.offset] : [])
-    );
+    groups.forEach((group, i) => {
+      if (params?.group === i) pass.setBindGroup(i, group, [params.offset]);
+      else pass.setBindGroup(i, group);
+    });
     pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
   }
   pass.end();
-}
-
-function hasBinding(kernel: Kernel, name: string): boolean {
-  return kernel.bindings.some((each) => each.name === name);
 }
