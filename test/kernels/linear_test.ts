@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { chooseLinear, variantsOf } from "../../kernels/linear_variants.ts";
 import { linear } from "../../kernels/mod.ts";
 import { uploadLinear } from "../../src/weights/formats.ts";
 import * as reference from "../reference/forward.ts";
@@ -12,7 +13,7 @@ import {
   multiplyPrefixes,
   ROWS,
 } from "./matrices.ts";
-import { deviceClassesOf, disguise, uploadCounts } from "./tables.ts";
+import { deviceClassesOf, disguise, fillNextScratch, passOf, uploadCounts } from "./tables.ts";
 
 // The smallest, ragged tails of tiles in a workgroup and in the second one, exactly a workgroup, a
 // real size.
@@ -210,4 +211,44 @@ gpuTest("linear() throws when x is not as wide as the weight's inputs", (gpu) =>
   using counts = uploadCounts(gpu, { rows: 2 });
   const operands = { x, weight: matrix.weight, counts };
   assertThrows(() => linear(gpu.pass(), operands), TypeError, `"x": its shape is [2,64]`);
+});
+
+// What the tests above say of a device's variants they say of every one: none goes without rows.
+gpuTest("the rows of these tests reach every variant of every kind of device", ({ device }) => {
+  for (const deviceClass of ["cpu with subgroups", "cpu", "gpu"] as const) {
+    const reached = new Set(ROWS.map((rows) => chooseLinear({ deviceClass, device }, rows)));
+    assertEquals(reached, new Set(variantsOf(deviceClass)), deviceClass);
+  }
+});
+
+gpuTest("linear() writes nothing behind its rows, however many live", async (gpu) => {
+  using matrix = makeMatrix(gpu, { inputs: 32, outputs: 64, format: "f32" });
+  const data = noise(MOST_ROWS * 32);
+  const expected = matrix.product(data);
+  using x = upload(gpu, [MOST_ROWS, 32], data);
+  using counts = uploadCounts(gpu, { rows: MOST_ROWS });
+  for (const deviceClass of deviceClassesOf(gpu)) {
+    // More rows of the result than its part, in one buffer with what the pool lends.
+    for (const [rows, shape] of [[1, [1024]], [5, [1024]], [33, [4096]]] as const) {
+      const pass = passOf(gpu, deviceClass);
+      const id = fillNextScratch(gpu, pass, { shape, value: 7 });
+      {
+        const part = { skip: 3, rows };
+        using y = linear(pass, { x, weight: matrix.weight, counts, part });
+        assertEquals(y.id, id);
+        pass.submit();
+      }
+      using all = pass.scratch("all", shape);
+      assertEquals(all.id, id);
+      const values = await readFloats(gpu, all);
+      const label = `${rows} rows, ${deviceClass}`;
+      assertClose(
+        values.subarray(0, rows * 64),
+        expected.slice(3 * 64, (3 + rows) * 64),
+        {},
+        label,
+      );
+      assert(values.subarray(rows * 64).every((value) => value === 7), label);
+    }
+  }
 });
