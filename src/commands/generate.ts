@@ -93,7 +93,7 @@ export async function generate(
   { engine, tokenizer, output, signal }: GenerateContext,
 ): Promise<GenerationSummary> {
   signal.throwIfAborted();
-  const generation = engine.submit(request);
+  const generation = engine.submit([request])[0]!;
   const text = new TextStream(tokenizer, { stop });
   const events = generation.events[Symbol.asyncIterator]();
   const live = new LiveText(output);
@@ -113,6 +113,7 @@ export async function generate(
         live.preview(pieces(event, tokenizer));
         continue;
       }
+      if (event.type !== "block") continue;
       const { text: delta, stopped } = text.push(event.tokens);
       live.append(delta);
       tokens += stopped?.tokens ?? event.tokens.length;

@@ -1,4 +1,4 @@
-import type { Burst, Denoiser, DenoiserLimits, PassPlan } from "../model/denoiser.ts";
+import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 
 /** What the host did with a burst, and when. */
@@ -30,6 +30,10 @@ export class TimedDenoiser implements Denoiser {
 
   get limits(): DenoiserLimits {
     return this.#denoiser.limits;
+  }
+
+  get memory(): DeviceMemory {
+    return this.#denoiser.memory;
   }
 
   get freePages(): number {

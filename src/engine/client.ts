@@ -1,7 +1,8 @@
-import type { FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
+import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
 import {
   BusyError,
   type Engine,
+  type EngineStats,
   type Generation,
   type ModelInfo,
   SequenceError,
@@ -36,6 +37,15 @@ export class EngineClient implements Engine {
   #state: Exclude<Engine["status"], "draining"> = "loading";
   #isDraining = false;
   #nextId = 0;
+  /** As the Worker told last, passes summed up. */
+  #load: EngineLoad = {
+    usedPages: 0,
+    freePages: 0,
+    denoisePasses: 0,
+    commitPasses: 0,
+    memory: { weights: 0, cache: 0, scratch: 0 },
+  };
+  #losses = 0;
 
   /**
    * @param options `onProgress`: called while the model loads. `onFailure`: called when the engine,
@@ -76,20 +86,25 @@ export class EngineClient implements Engine {
     return this.#isDraining ? "draining" : this.#state;
   }
 
-  submit(request: SequenceRequest): Generation {
+  get stats(): EngineStats {
+    const { maxConcurrent: slots } = this.#capacity;
+    const waiting = Math.max(0, this.#channels.size - slots);
+    return {
+      ...this.#load,
+      losses: this.#losses,
+      slots,
+      waiting,
+      running: this.#channels.size - waiting,
+    };
+  }
+
+  submit(requests: readonly SequenceRequest[]): Generation[] {
     const { status } = this;
     if (status !== "ready") throw new BusyError(busyCode(status));
     const { maxConcurrent, maxQueue } = this.#capacity;
-    const ahead = this.#channels.size - maxConcurrent;
-    if (ahead >= maxQueue) throw new BusyError("queue_full");
-    const id = this.#nextId++;
-    const cancel = () => {
-      if (this.#channels.has(id)) this.#port.postMessage({ type: "cancel", id });
-    };
-    const channel = new Channel(cancel);
-    this.#channels.set(id, channel);
-    this.#port.postMessage({ type: "submit", id, request });
-    return { queuePosition: Math.max(0, ahead), events: channel, cancel };
+    const waiting = this.#channels.size + requests.length - maxConcurrent;
+    if (waiting > maxQueue) throw new BusyError("queue_full");
+    return requests.map((request) => this.#submit(request));
   }
 
   /** Takes no more sequences; those under way go on. */
@@ -111,6 +126,7 @@ export class EngineClient implements Engine {
   /** Notes that the Worker can do no more, until it says again that it is ready. */
   fail(failure: StartFailure): void {
     this.#state = failure.kind === "gpu" && this.#model ? "device_lost" : "failed";
+    if (this.#state === "device_lost") this.#losses += 1;
     if (this.#model) this.#onFailure(failure);
     this.#ready.reject(new EngineStartError(failure));
     this.abort(
@@ -120,12 +136,26 @@ export class EngineClient implements Engine {
     );
   }
 
+  #submit(request: SequenceRequest): Generation {
+    const queuePosition = Math.max(0, this.#channels.size - this.#capacity.maxConcurrent);
+    const id = this.#nextId++;
+    const cancel = () => {
+      if (this.#channels.has(id)) this.#port.postMessage({ type: "cancel", id });
+    };
+    const channel = new Channel(cancel);
+    this.#channels.set(id, channel);
+    this.#port.postMessage({ type: "submit", id, request });
+    return { queuePosition, events: channel, cancel };
+  }
+
   #receive(message: Exclude<FromEngine, { type: "progress" }>): void {
     switch (message.type) {
       case "ready":
         this.#model = message.model;
         this.#state = "ready";
         return this.#ready.resolve(message.model);
+      case "load":
+        return void (this.#load = sumPasses(this.#load, message.load));
       case "event": {
         const channel = this.#channels.get(message.id);
         if (message.event.type === "end") this.#channels.delete(message.id);
@@ -140,6 +170,14 @@ export class EngineClient implements Engine {
         return this.fail(message.failure);
     }
   }
+}
+
+function sumPasses(before: EngineLoad, now: EngineLoad): EngineLoad {
+  return {
+    ...now,
+    denoisePasses: before.denoisePasses + now.denoisePasses,
+    commitPasses: before.commitPasses + now.commitPasses,
+  };
 }
 
 function busyCode(status: Exclude<Engine["status"], "ready">): BusyError["code"] {

@@ -1,4 +1,5 @@
 import type { Burst, Denoiser, LaneResult, PassPlan } from "../model/denoiser.ts";
+import type { EngineLoad } from "./protocol.ts";
 import { SequenceError, type SequenceEvent, type SequenceRequest } from "./request.ts";
 import { AdmissionError, Scheduler } from "./scheduler.ts";
 import type { Sequence } from "./sequence.ts";
@@ -16,6 +17,8 @@ export interface EngineListener {
   onEvent(id: number, event: SequenceEvent): void;
   /** A sequence ended without an `end` event. */
   onError(id: number, error: SequenceError): void;
+  /** What is held now: before every end, after every burst. */
+  onLoad(load: EngineLoad): void;
 }
 
 /** A burst under way with the sequences that take part in it. */
@@ -39,6 +42,8 @@ export class EngineLoop {
   #passMs = 0;
   /** Milliseconds of one prompt row in a burst that has some; 0 until measured. */
   #promptRowMs = 0;
+  /** Passes read since the listener was told last. */
+  #passes = { denoise: 0, commit: 0 };
 
   /**
    * @param options `now`: a clock in milliseconds. `nextTurn`: lets the messages that came in run.
@@ -91,6 +96,7 @@ export class EngineLoop {
    * @throws What ended it, a `GpuError` if the device failed; sequences are told before.
    */
   async run(): Promise<void> {
+    this.#tellLoad();
     try {
       while (!this.#isClosed) {
         const flight = this.#takeOff();
@@ -145,11 +151,13 @@ export class EngineLoop {
   /** Whether the first in line has left it. */
   #admitOne(): boolean {
     try {
-      return this.#scheduler.admit(this.#now()) !== null;
+      const sequence = this.#scheduler.admit(this.#now());
+      if (sequence) this.#emit(sequence, sequence.admitted());
+      return sequence !== null;
     } catch (error) {
       if (!(error instanceof AdmissionError)) throw error;
       const { message, id } = error;
-      this.#listener.onError(id, new SequenceError("internal_error", message, { cause: error }));
+      this.#endWith(id, new SequenceError("internal_error", message, { cause: error }));
       return true;
     }
   }
@@ -169,8 +177,15 @@ export class EngineLoop {
     if (rows === 0 || this.#passMs === 0) this.#passMs = smooth(this.#passMs, ms / plans.length);
   }
 
-  #land({ sequences }: Flight, results: readonly (readonly LaneResult[])[]): void {
+  #land({ plans, sequences }: Flight, results: readonly (readonly LaneResult[])[]): void {
     const now = this.#now();
+    for (const { lanes, prompts } of plans) {
+      this.#passes[lanes.length > 0 ? "denoise" : "commit"] += 1;
+      for (const { slot, tokens } of prompts) {
+        const sequence = sequences.get(slot)!; // Every slot with rows is one of them.
+        this.#emit(sequence, sequence.prefill(tokens.length, now));
+      }
+    }
     for (const result of results.flat()) {
       const sequence = sequences.get(result.slot)!; // Every lane is one of them.
       if (result.status === "failed" && !sequence.hasEnded) {
@@ -179,23 +194,41 @@ export class EngineLoop {
         this.#emit(sequence, sequence.apply(result, now));
       }
     }
+    this.#tellLoad();
   }
 
   #emit(sequence: Sequence, events: readonly SequenceEvent[]): void {
+    if (events.length === 0) return;
     // The slot is free before anybody hears of the end.
-    if (sequence.hasEnded) this.#scheduler.release(sequence);
+    if (sequence.hasEnded) {
+      this.#scheduler.release(sequence);
+      this.#tellLoad();
+    }
     for (const event of events) this.#listener.onEvent(sequence.id, event);
   }
 
   #fail(sequence: Sequence, error: SequenceError): void {
     sequence.cancel();
     this.#scheduler.release(sequence);
-    this.#listener.onError(sequence.id, error);
+    this.#endWith(sequence.id, error);
+  }
+
+  #endWith(id: number, error: SequenceError): void {
+    this.#tellLoad();
+    this.#listener.onError(id, error);
+  }
+
+  #tellLoad(): void {
+    const { limits, freePages, memory } = this.#denoiser;
+    const { denoise, commit } = this.#passes;
+    this.#passes = { denoise: 0, commit: 0 };
+    const pages = { usedPages: limits.pages - freePages, freePages };
+    this.#listener.onLoad({ ...pages, denoisePasses: denoise, commitPasses: commit, memory });
   }
 
   #failAll(error: SequenceError): void {
     for (const sequence of this.#scheduler.running) this.#fail(sequence, error);
-    for (const { id } of this.#scheduler.drain()) this.#listener.onError(id, error);
+    for (const { id } of this.#scheduler.drain()) this.#endWith(id, error);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { DeviceMemory } from "../model/denoiser.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 
 /** From the main isolate to the engine's Worker. */
@@ -9,6 +10,7 @@ export type ToEngine =
 export type FromEngine =
   | { readonly type: "progress"; readonly done: number; readonly total: number }
   | { readonly type: "ready"; readonly model: ModelInfo }
+  | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "event"; readonly id: number; readonly event: SequenceEvent }
   | {
     readonly type: "error";
@@ -17,6 +19,16 @@ export type FromEngine =
     readonly message: string;
   }
   | { readonly type: "failed"; readonly failure: StartFailure };
+
+/** What the engine holds, told before the end of a sequence and after every burst. */
+export interface EngineLoad {
+  readonly usedPages: number;
+  readonly freePages: number;
+  /** Passes since this was told last: with a denoising row, and with rows of prompts only. */
+  readonly denoisePasses: number;
+  readonly commitPasses: number;
+  readonly memory: DeviceMemory;
+}
 
 /** Why there is no engine, or no longer one. */
 export interface StartFailure {

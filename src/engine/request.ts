@@ -1,3 +1,4 @@
+import type { DeviceMemory } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 
 /** What one sequence is asked to do. Token ids only: text is the server's affair. */
@@ -6,6 +7,20 @@ export interface SequenceRequest extends SequenceOptions {
   readonly minEntropy: number;
   /** Whether {@linkcode StepEvent}s are wanted. */
   readonly trace: boolean;
+}
+
+/** The first event: the sequence has left the line. */
+export interface AdmittedEvent {
+  readonly type: "admitted";
+  /** Milliseconds waited before. */
+  readonly queueMs: number;
+}
+
+/** The prompt's whole blocks are in the cache. Left out where there are none. */
+export interface PrefilledEvent {
+  readonly type: "prefilled";
+  /** Milliseconds since admission. */
+  readonly ms: number;
 }
 
 /** The state of a block after one denoising step. */
@@ -51,7 +66,7 @@ export interface EndEvent {
 }
 
 /** What a sequence tells while it runs, in order. */
-export type SequenceEvent = StepEvent | BlockEvent | EndEvent;
+export type SequenceEvent = AdmittedEvent | PrefilledEvent | StepEvent | BlockEvent | EndEvent;
 
 /** Thrown by `submit()` before any work: try again later. */
 export class BusyError extends Error {
@@ -90,10 +105,34 @@ export class SequenceError extends Error {
 export interface Engine {
   /** What is loaded; known before the first request is accepted. */
   readonly model: ModelInfo;
-  /** Admits a sequence, or throws {@linkcode BusyError}. */
-  submit(request: SequenceRequest): Generation;
+  /**
+   * Takes sequences, all or none: in the order of their requests.
+   *
+   * @throws {BusyError} If it cannot take all of them now.
+   */
+  submit(requests: readonly SequenceRequest[]): Generation[];
   /** Where the engine stands: only `ready` takes sequences. */
   readonly status: "loading" | "ready" | "draining" | "device_lost" | "failed";
+  /** What it holds and what it has done so far. */
+  readonly stats: EngineStats;
+}
+
+/** What an engine holds now and has done since its start. */
+export interface EngineStats {
+  /** Sequences taken that have not ended, and those of them that wait for a slot. */
+  readonly running: number;
+  readonly waiting: number;
+  /** Sequences that can run at a time. */
+  readonly slots: number;
+  readonly usedPages: number;
+  readonly freePages: number;
+  /** Passes with a denoising row, and those with rows of prompts only. */
+  readonly denoisePasses: number;
+  readonly commitPasses: number;
+  /** Bytes on the device. */
+  readonly memory: DeviceMemory;
+  /** How often the device was lost. */
+  readonly losses: number;
 }
 
 /** What requests may ask of the loaded model. */

@@ -13,6 +13,9 @@ export class Sequence {
   /** Prompt tokens before the first block, and those of them that were planned. */
   readonly #promptEnd: number;
   #prefilled = 0;
+  /** Prompt tokens known to be in the cache. */
+  #stored = 0;
+  readonly #admittedAt: number;
   /** Passes that were planned and not yet read. */
   #inFlight = 0;
   #passes = 0;
@@ -46,6 +49,7 @@ export class Sequence {
     this.request = request;
     this.slot = admission.slot;
     this.#queueMs = admission.queueMs;
+    this.#admittedAt = admission.now;
     this.#blockStartedAt = admission.now;
     this.#promptEnd = admission.start;
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
@@ -90,6 +94,18 @@ export class Sequence {
     this.#inFlight += 1;
     // Prompt rows and denoising rows in the same pass are one pass; it can only be the first.
     if (withPrompt) this.#sharesFirstPass = true;
+  }
+
+  /** The event of its admission. */
+  admitted(): SequenceEvent[] {
+    return [{ type: "admitted", queueMs: this.#queueMs }];
+  }
+
+  /** Notes that `count` more prompt tokens are in the cache. */
+  prefill(count: number, now: number): SequenceEvent[] {
+    this.#stored += count;
+    if (this.hasEnded || this.#stored < this.#promptEnd) return [];
+    return [{ type: "prefilled", ms: now - this.#admittedAt }];
   }
 
   /** Follows one pass; the events that it gives rise to. */

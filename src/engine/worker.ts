@@ -16,6 +16,7 @@ export async function serveEngine(
     listener: {
       onEvent: (id, event) => port.postMessage({ type: "event", id, event }),
       onError: (id, { code, message }) => port.postMessage({ type: "error", id, code, message }),
+      onLoad: (load) => port.postMessage({ type: "load", load }),
     },
     now: () => performance.now(),
     nextTurn,

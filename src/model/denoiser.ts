@@ -15,6 +15,14 @@ export interface DenoiserLimits {
   readonly promptRows: number;
 }
 
+/** Bytes on the device by use. */
+export interface DeviceMemory {
+  readonly weights: number;
+  readonly cache: number;
+  /** Everything that a pass works with. */
+  readonly scratch: number;
+}
+
 /** Neighbouring prompt tokens of one sequence: whole blocks, which see each other block-causally. */
 export interface PromptRows {
   readonly slot: number;
@@ -65,6 +73,7 @@ export interface Denoiser extends Disposable {
   readonly limits: DenoiserLimits;
   /** Pages that no sequence holds. */
   readonly freePages: number;
+  readonly memory: DeviceMemory;
   /** Position at which the first generated block begins: prompt tokens before it are prefilled. */
   firstBlockStart(options: SequenceOptions): number;
   /** Pages that a sequence needs from its first pass to its last. */

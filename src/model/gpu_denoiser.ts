@@ -10,7 +10,7 @@ import {
 import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
 import { align } from "../weights/formats.ts";
 import { BurstTables } from "./burst_tables.ts";
-import type { Burst, Denoiser, DenoiserLimits, PassPlan } from "./denoiser.ts";
+import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "./denoiser.ts";
 import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
 import { RowForecast } from "./row_forecast.ts";
@@ -108,6 +108,11 @@ export class GpuDenoiser implements Denoiser {
 
   get freePages(): number {
     return this.cache.freePages;
+  }
+
+  get memory(): DeviceMemory {
+    const { weights, cache, state, scratch } = this.#gpu.bytes;
+    return { weights, cache, scratch: state + scratch };
   }
 
   firstBlockStart(options: SequenceOptions): number {

@@ -1,16 +1,18 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { createLog, type LogWriter } from "../telemetry/log.ts";
 import { access } from "./access.ts";
-import { getBlocks, postBlocks } from "./blocks.ts";
+import { attachToBlocks, deleteBlocks, getBlocks, postBlocks } from "./blocks.ts";
 import type { AppEnv } from "./context.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import { reportFailure } from "./failures.ts";
+import { Generations } from "./generations.ts";
 import { health, ready } from "./health.ts";
 import { requireKey } from "./keys.ts";
 import { LoadedModels, type ModelSource } from "./loaded_models.ts";
 import { listModels, showModel } from "./models.ts";
 import type { ServerParts } from "./parts.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
+import type { RunObserver } from "./run.ts";
 import type { ServerSettings } from "./settings.ts";
 
 /** What an app is made of. */
@@ -29,6 +31,13 @@ export interface AppOptions {
   readonly randomBytes?: RandomBytes;
 }
 
+const UNOBSERVED: RunObserver = {
+  admitted() {},
+  prefilled() {},
+  block() {},
+  ended() {},
+};
+
 /** Bytes of a request target: path and query. */
 const LONGEST_TARGET = 8192;
 
@@ -44,7 +53,9 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
   // No HEAD: it would start a generation that nobody reads.
-  mount(app, "/v1/blocks", { GET: getBlocks(parts), POST: postBlocks(parts) });
+  const blocks = { ...parts, generations: new Generations(settings) };
+  mount(app, "/v1/blocks", { GET: getBlocks(blocks), POST: postBlocks(blocks) });
+  mount(app, "/v1/blocks/:id", { GET: attachToBlocks(blocks), DELETE: deleteBlocks(blocks) });
 
   app.notFound(() => errorResponse(new RequestError("route_not_found", "There is no such route")));
   app.onError((error, c) => errorResponse(reportFailure(error, parts.log, c.get("requestId"))));
@@ -60,6 +71,7 @@ function toParts({ models, settings, version, writeLog, ...options }: AppOptions
     log: createLog(writeLog, nowMs),
     nowMs,
     randomBytes: options.randomBytes ?? ((count) => crypto.getRandomValues(new Uint8Array(count))),
+    observeRun: () => UNOBSERVED,
   };
 }
 

@@ -1,122 +1,144 @@
 import type { Context } from "hono";
-import type { ModelInfo } from "../engine/request.ts";
+import { admit } from "./admit.ts";
 import { readBytes, readJson } from "./body.ts";
 import type { AppEnv } from "./context.ts";
-import { jsonResponse, RequestError } from "./errors.ts";
+import { CLIENT_LEFT, jsonResponse } from "./errors.ts";
 import { EventQueue } from "./event_queue.ts";
-import {
-  type BlockData,
-  type BlocksEvent,
-  blocksEvents,
-  type BlocksRun,
-  eventId,
-} from "./events.ts";
+import type { BlockData, BlocksEvent } from "./events.ts";
 import { reportFailure } from "./failures.ts";
-import { checkStatus } from "./loaded_models.ts";
+import { follow } from "./follow.ts";
+import { type Generations, invalidEventId, parseEventId } from "./generations.ts";
 import type { ServerParts } from "./parts.ts";
 import { planGeneration } from "./plan.ts";
-import { parseQuery } from "./query.ts";
+import { parseQuery, queryOf } from "./query.ts";
 import { randomName } from "./request_id.ts";
+import type { Run } from "./run.ts";
 import { BlocksFields, type BlocksRequest, parseGeneration } from "./schema.ts";
 import { eventStream } from "./sse.ts";
 
-/** What nginx logs, too, when the client left before its answer. Nobody reads the response. */
-const CLIENT_LEFT = 499;
+/** What the routes under `/v1/blocks` share. */
+export interface BlocksParts extends ServerParts {
+  readonly generations: Generations;
+}
+
+type Handler = (c: Context<AppEnv>) => Promise<Response>;
 
 /** POST: samples from the model and streams each block as soon as it is final. */
-export function postBlocks(parts: ServerParts): (c: Context<AppEnv>) => Promise<Response> {
+export function postBlocks(parts: BlocksParts): Handler {
   return async (c) => {
     const lastEventId = c.req.header("last-event-id");
-    if (lastEventId !== undefined) {
-      await readBytes(c.req.raw, parts.settings);
-      throw goneGeneration(lastEventId);
+    if (lastEventId === undefined) {
+      return await generate(c, parts, await readJson(c.req.raw, parts.settings));
     }
-    return await generate(c, parts, await readJson(c.req.raw, parts.settings));
+    await readBytes(c.req.raw, parts.settings);
+    return resume(c, parts, { lastEventId });
   };
 }
 
 /** GET: the same with the fields in the query, for a browser's `EventSource`. */
-export function getBlocks(parts: ServerParts): (c: Context<AppEnv>) => Promise<Response> {
+export function getBlocks(parts: BlocksParts): Handler {
   return async (c) => {
-    const lastEventId = c.req.header("last-event-id");
-    if (lastEventId !== undefined) throw goneGeneration(lastEventId);
-    const { last_event_id: fromQuery, ...fields } = parseQuery(
-      /\?(.*)$/s.exec(c.req.url)?.[1] ?? "",
+    const { last_event_id: fromQuery, ...fields } = parseQuery(queryOf(c.req.url));
+    const lastEventId = c.req.header("last-event-id") ?? fromQuery;
+    if (lastEventId === undefined) return await generate(c, parts, fields);
+    return resume(c, parts, { lastEventId: String(lastEventId) });
+  };
+}
+
+/** GET: attaches to a generation again, after the last event seen or from the start. */
+export function attachToBlocks(parts: BlocksParts): (c: Context<AppEnv>) => Response {
+  return (c) => {
+    const fromQuery = parseQuery(queryOf(c.req.url)).last_event_id;
+    const lastEventId = c.req.header("last-event-id") ?? fromQuery;
+    const id = c.req.param("id") ?? "";
+    return resume(
+      c,
+      parts,
+      lastEventId === undefined ? { id } : {
+        id,
+        lastEventId: String(lastEventId),
+      },
     );
-    if (fromQuery !== undefined) throw goneGeneration(String(fromQuery));
-    return await generate(c, parts, fields);
+  };
+}
+
+/** DELETE: cancels a generation, or forgets one that is over. */
+export function deleteBlocks({ generations }: BlocksParts): (c: Context<AppEnv>) => Response {
+  return (c) => {
+    const log = generations.find(c.req.param("id") ?? "", c.get("owner"));
+    if (log.isOver) generations.forget(log.id);
+    else log.cancel();
+    return new Response(null, { status: 204 });
   };
 }
 
 async function generate(
   c: Context<AppEnv>,
-  parts: ServerParts,
+  parts: BlocksParts,
   fields: Record<string, unknown>,
 ): Promise<Response> {
   const request = parseGeneration(BlocksFields, fields);
-  const run = await submit(request, parts);
+  const run = await start(request, parts);
+  if (!request.stream) return await answer(run, { parts, signal: c.req.raw.signal });
+  const options = { owner: c.get("owner"), resumeMs: request.resume_ms };
+  const log = parts.generations.add(run, options);
+  const reader = log.attach(-1);
   const requestId = c.get("requestId");
-  const queue = follow(run, parts.settings.requestTimeoutMs);
-  if (!request.stream) return await answer(queue, c.req.raw.signal);
-  return eventStream(queue, {
-    ...parts.settings,
-    toErrorEvent: (error, sent) => ({
-      event: "error",
-      id: eventId(run.id, sent),
-      data: reportFailure(error, parts.log, requestId).body(),
-    }),
-  });
+  follow([run], {
+    onEvent: (event) => log.push(event),
+    onEnd: (failure) => {
+      if (failure) log.fail(reportFailure(failure.error, parts.log, requestId).body());
+    },
+  }, parts.settings);
+  return eventStream(reader, parts.settings);
 }
 
-async function submit(request: BlocksRequest, parts: ServerParts): Promise<BlocksRun> {
-  const { nowMs, randomBytes } = parts;
+async function start(request: BlocksRequest, parts: ServerParts): Promise<Run> {
+  const { randomBytes, settings: { maxOutputTokens } } = parts;
   const model = await parts.models.find(request.model);
-  const sequence = planGeneration(request, model, {
-    maxOutputTokens: parts.settings.maxOutputTokens,
-    trace: request.trace && request.stream,
-    randomBytes,
-  });
-  const fingerprint = await systemFingerprint(model.engine.model, parts.version);
-  checkStatus(model.engine.status);
-  return {
-    id: randomName("blk", randomBytes),
+  const trace = request.trace && request.stream;
+  const sequence = planGeneration(request, model, { maxOutputTokens, trace, randomBytes });
+  const [run] = await admit(parts, {
+    id: randomName("blk_", randomBytes),
     model,
-    request: sequence,
-    submittedMs: nowMs(),
-    generation: model.engine.submit(sequence),
+    sequences: [sequence],
     stop: request.stop,
     resumeMs: request.resume_ms,
-    fingerprint,
-    nowMs,
+  });
+  return run!; // As many runs as sequences.
+}
+
+/**
+ * Lets a reader have what it missed, and the rest.
+ *
+ * @throws {RequestError} If there is no such generation or event.
+ */
+function resume(
+  c: Context<AppEnv>,
+  { generations, settings }: BlocksParts,
+  from: { readonly id?: string; readonly lastEventId?: string },
+): Response {
+  const seen = from.lastEventId === undefined ? null : parseEventId(from.lastEventId);
+  const id = from.id ?? seen?.generation ?? "";
+  if (seen !== null && seen.generation !== id) throw invalidEventId("is of another generation");
+  const log = generations.find(id, c.get("owner"));
+  const after = seen?.number ?? -1;
+  if (after > log.last) throw invalidEventId("is ahead of the stream");
+  if (log.isOver && after === log.last) return new Response(null, { status: 204 });
+  return eventStream(log.attach(after), settings);
+}
+
+/** The whole generation as one JSON object. A client that leaves ends it. */
+async function answer(
+  run: Run,
+  { parts, signal }: { readonly parts: ServerParts; readonly signal: AbortSignal },
+): Promise<Response> {
+  const queue = new EventQueue<BlocksEvent>(() => run.cancel());
+  const follower = {
+    onEvent: (event: BlocksEvent) => queue.push(event),
+    onEnd: (failure?: { readonly error: unknown }) => queue.end(failure),
   };
-}
-
-/** Events of `run` as they come, whether somebody reads them or not. A reader that leaves ends it. */
-function follow(run: BlocksRun, requestTimeoutMs: number): EventQueue<BlocksEvent> {
-  const queue = new EventQueue<BlocksEvent>(() => run.generation.cancel());
-  const timer = setTimeout(() => {
-    const message = `The generation took longer than ${requestTimeoutMs} ms`;
-    queue.end({ error: new RequestError("generation_timeout", message) });
-    run.generation.cancel();
-  }, requestTimeoutMs);
-  fill(queue, run).finally(() => clearTimeout(timer));
-  return queue;
-}
-
-async function fill(queue: EventQueue<BlocksEvent>, run: BlocksRun): Promise<void> {
-  try {
-    for await (const event of blocksEvents(run)) {
-      if (queue.isEnded) return;
-      queue.push(event);
-    }
-    queue.end();
-  } catch (error) {
-    queue.end({ error });
-  }
-}
-
-/** The whole generation as one JSON object. */
-async function answer(queue: EventQueue<BlocksEvent>, signal: AbortSignal): Promise<Response> {
+  follow([run], follower, parts.settings);
   // The signal also fires after a response was sent; the queue has ended by then.
   signal.addEventListener("abort", () => queue.return(), { once: true });
   if (signal.aborted) queue.return();
@@ -131,19 +153,4 @@ async function answer(queue: EventQueue<BlocksEvent>, signal: AbortSignal): Prom
     }
   }
   return new Response(null, { status: CLIENT_LEFT });
-}
-
-/** Names what a seed's tokens depend on beside the request: model, device and version. */
-async function systemFingerprint({ id, adapter }: ModelInfo, version: string): Promise<string> {
-  const named = new TextEncoder().encode(JSON.stringify([id, adapter, version]));
-  return `bd-${new Uint8Array(await crypto.subtle.digest("SHA-256", named)).toHex().slice(0, 12)}`;
-}
-
-/** No generation outlives its reader, so none can be attached to again. */
-function goneGeneration(lastEventId: string): RequestError {
-  const isWellFormed = lastEventId.length <= 64 &&
-    /^blk_[A-Za-z0-9_-]{22,}\.(0|[1-9]\d*)$/.test(lastEventId);
-  if (isWellFormed) return new RequestError("generation_not_found", "The generation is gone");
-  const message = "Last-Event-ID must be the id of an event of a generation";
-  return new RequestError("invalid_last_event_id", message);
 }

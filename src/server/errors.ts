@@ -49,6 +49,9 @@ export interface ErrorBody {
   };
 }
 
+/** Status that nginx logs, too, when the client left before its answer. Nobody reads the response. */
+export const CLIENT_LEFT = 499;
+
 const TYPE_OF_STATUS: Readonly<Record<number, string>> = {
   401: "authentication_error",
   403: "permission_error",

@@ -59,6 +59,14 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
     this.#reader = undefined;
   }
 
+  /** Ends the queue for the reader at once: somebody else reads on. */
+  close(): void {
+    this.#waiting = [];
+    this.#head = 0;
+    if (this.isEnded) this.#end = "done";
+    else this.end();
+  }
+
   next(): Promise<IteratorResult<E, void>> {
     const first = this.#take();
     if (first !== undefined) return Promise.resolve({ done: false, value: first });

@@ -1,28 +1,8 @@
-import type {
-  BlockEvent,
-  EndEvent,
-  Generation,
-  SequenceRequest,
-  StepEvent,
-} from "../engine/request.ts";
+import type { BlockEvent, EndEvent, StepEvent } from "../engine/request.ts";
 import { TextStream } from "../text/text_stream.ts";
+import type { ErrorBody } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
-
-/** A generation under way, with what its events tell beside tokens. */
-export interface BlocksRun {
-  /** `blk_` and random characters. */
-  readonly id: string;
-  readonly model: LoadedModel;
-  readonly request: SequenceRequest;
-  readonly generation: Generation;
-  readonly stop: readonly string[];
-  readonly resumeMs: number;
-  readonly fingerprint: string;
-  /** Milliseconds since the epoch, rising. */
-  readonly nowMs: () => number;
-  /** When the sequence was submitted, on the clock of `nowMs`. */
-  readonly submittedMs: number;
-}
+import type { Run, RunParts } from "./run.ts";
 
 /** `data` of the `start` event. */
 export type StartData = ReturnType<typeof startData>;
@@ -48,6 +28,13 @@ export type BlocksEvent =
   | { readonly event: "block"; readonly id: string; readonly data: BlockData }
   | { readonly event: "done"; readonly id: string; readonly data: DoneData };
 
+/** The last event of a run that failed, in place of `done`. */
+export interface FailedEvent {
+  readonly event: "error";
+  readonly id: string;
+  readonly data: ErrorBody;
+}
+
 /** The number of a run's final event is the number of its blocks plus one. */
 export function eventId(id: string, number: number): string {
   return `${id}.${number}`;
@@ -60,30 +47,57 @@ export function eventId(id: string, number: number): string {
  *
  * @throws What the sequence failed with.
  */
-export async function* blocksEvents(run: BlocksRun): AsyncGenerator<BlocksEvent, void> {
-  const { id, model, generation } = run;
-  yield { event: "start", id: eventId(id, 0), data: startData(run) };
+export async function* blocksEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
+  const { observer } = run.parts;
+  try {
+    for await (const event of wireEvents(run)) {
+      if (event.event === "done") observer.ended(event.data.finish_reason);
+      yield event;
+    }
+  } catch (error) {
+    observer.ended("error");
+    throw error;
+  }
+}
+
+async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
+  const { id, model, generation, observer, nowMs, submittedMs } = run.parts;
+  yield { event: "start", id: eventId(id, 0), data: startData(run.parts) };
   const blocks: BlockData[] = [];
-  const text = new TextStream(model.tokenizer, { stop: run.stop });
+  const text = new TextStream(model.tokenizer, { stop: run.parts.stop });
   let firstBlockMs: number | null = null;
   let stop: string | null = null;
   for await (const event of generation.events) {
-    if (event.type === "end") {
-      const data = await doneData(run, { blocks, stop, end: event, firstBlockMs });
-      yield { event: "done", id: eventId(id, blocks.length + 1), data };
-      return;
+    switch (event.type) {
+      case "admitted":
+        observer.admitted(event.queueMs);
+        break;
+      case "prefilled":
+        observer.prefilled(event.ms);
+        break;
+      case "step":
+        if (stop !== null) break;
+        yield { event: "step", id: null, data: stepData(event, model) };
+        break;
+      case "block": {
+        if (stop !== null) break;
+        const sinceSubmissionMs = nowMs() - submittedMs;
+        firstBlockMs ??= sinceSubmissionMs;
+        const cut = cutAtStop(event, text);
+        stop = cut.stop;
+        blocks.push(cut.data);
+        observer.block(cut.data, sinceSubmissionMs);
+        if (stop !== null) generation.cancel();
+        yield { event: "block", id: eventId(id, blocks.length), data: cut.data };
+        break;
+      }
+      case "end": {
+        if (run.failure !== null) throw run.failure;
+        const data = await doneData(run.parts, { blocks, stop, end: event, firstBlockMs });
+        yield { event: "done", id: eventId(id, blocks.length + 1), data };
+        return;
+      }
     }
-    if (stop !== null) continue;
-    if (event.type === "step") {
-      yield { event: "step", id: null, data: stepData(event, model) };
-      continue;
-    }
-    firstBlockMs ??= run.nowMs() - run.submittedMs;
-    const cut = cutAtStop(event, text);
-    stop = cut.stop;
-    blocks.push(cut.data);
-    if (stop !== null) generation.cancel();
-    yield { event: "block", id: eventId(id, blocks.length), data: cut.data };
   }
   throw new Error("Cannot finish the generation: its events ended without an end event");
 }
@@ -104,7 +118,7 @@ function cutAtStop(
     : { data, stop: null };
 }
 
-function startData({ id, model, request, generation, resumeMs, fingerprint, ...run }: BlocksRun) {
+function startData({ id, model, request, generation, resumeMs, fingerprint, ...run }: RunParts) {
   const { strategy } = request;
   return {
     id,
@@ -145,14 +159,15 @@ interface Tally {
   readonly firstBlockMs: number | null;
 }
 
-async function doneData(run: BlocksRun, { blocks, stop, end, firstBlockMs }: Tally) {
+async function doneData(run: RunParts, { blocks, stop, end, firstBlockMs }: Tally) {
   const reason = stop === null ? end.reason : "stop";
   const totalMs = run.nowMs() - run.submittedMs;
   const generateMs = Math.max(totalMs - end.queueMs, 0);
   const promptTokens = run.request.prompt.length;
   const completionTokens = sum(blocks.map(({ tokens }) => tokens.length));
+  const isOwn = reason === "length" || reason === "cancelled";
   return {
-    finish_reason: reason === "length" || reason === "cancelled" ? reason : "stop",
+    finish_reason: isOwn ? reason : "stop" as const,
     stop_reason: reason,
     stop,
     usage: {

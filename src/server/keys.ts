@@ -10,13 +10,16 @@ const OPEN_PATHS: readonly string[] = ["/", "/health", "/ready"];
 export function requireKey(apiKeys: readonly string[]): MiddlewareHandler<AppEnv> {
   const known = Promise.all(apiKeys.map(digest));
   return async (c, next) => {
+    c.set("owner", "");
     if (apiKeys.length === 0 || OPEN_PATHS.includes(c.req.path)) return await next();
     const header = c.req.header("authorization");
     if (header === undefined) throw unauthorized("missing_api_key", "An API key is required");
     const key = /^bearer +([\x21-\x7e]{1,256})$/i.exec(header)?.[1];
-    if (key === undefined || !isAmong(await known, await digest(key))) {
+    const given = await digest(key ?? "");
+    if (key === undefined || !isAmong(await known, given)) {
       throw unauthorized("invalid_api_key", "The API key is not valid");
     }
+    c.set("owner", new Uint8Array(given).toHex());
     await next();
   };
 }

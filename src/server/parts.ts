@@ -1,6 +1,8 @@
+import type { SequenceRequest } from "../engine/request.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { LoadedModels } from "./loaded_models.ts";
 import type { RandomBytes } from "./request_id.ts";
+import type { RunObserver } from "./run.ts";
 import type { ServerSettings } from "./settings.ts";
 
 /** What routes are made of. */
@@ -13,4 +15,15 @@ export interface ServerParts {
   /** Milliseconds since the epoch, never falling. */
   readonly nowMs: () => number;
   readonly randomBytes: RandomBytes;
+  /** Somebody who is told what becomes of a sequence that was just submitted. */
+  readonly observeRun: (run: ObservedRun) => RunObserver;
+}
+
+/** A sequence as those see it who observe it. */
+export interface ObservedRun {
+  /** Id of its model. */
+  readonly model: string;
+  readonly request: SequenceRequest;
+  /** On the clock of {@linkcode ServerParts.nowMs}. */
+  readonly submittedMs: number;
 }

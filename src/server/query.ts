@@ -5,6 +5,11 @@ const LONGEST_PROMPT = 4096;
 /** Fields whose values are text; the values of all others are numbers or booleans. */
 const TEXT_FIELDS: readonly string[] = ["model", "overflow", "prompt", "stop", "strategy"];
 
+/** What follows the question mark of a request target. */
+export function queryOf(url: string): string {
+  return /\?(.*)$/s.exec(url)?.[1] ?? "";
+}
+
 /**
  * Reads a query string into the fields that a JSON body would have.
  *

@@ -1,20 +1,22 @@
+/** Data of the last event of OpenAI's streams, which is no JSON. */
+export const DONE = Symbol("[DONE]");
+
 /** One server-sent event. */
 export interface ServerEvent {
-  readonly event: string;
+  /** Its type; `null` leaves the default, `message`. */
+  readonly event: string | null;
   /** Sets the reader's last event id; `null` leaves it. */
   readonly id: string | null;
   /** Sent as one line of JSON. */
   readonly data: unknown;
 }
 
-/** How a stream of events is kept going and ended. */
+/** How a stream of events is kept going. */
 export interface StreamOptions {
   /** Silence before a comment is sent. */
   readonly keepaliveMs: number;
   /** Without anything taken by the reader, the connection is closed after this. */
   readonly writeTimeoutMs: number;
-  /** The last event of a stream whose events failed, after `sent` events with an id. */
-  readonly toErrorEvent: (error: unknown, sent: number) => ServerEvent;
 }
 
 const RETRY = "retry: 2000\n\n";
@@ -40,8 +42,9 @@ export function eventStream(events: AsyncIterable<ServerEvent>, options: StreamO
 
 /** `event` in the framing of server-sent events: JSON has no line breaks, so `data` is one line. */
 export function frame({ event, id, data }: ServerEvent): string {
+  const eventLine = event === null ? "" : `event: ${event}\n`;
   const idLine = id === null ? "" : `id: ${id}\n`;
-  return `event: ${event}\n${idLine}data: ${JSON.stringify(data)}\n\n`;
+  return `${eventLine}${idLine}data: ${data === DONE ? "[DONE]" : JSON.stringify(data)}\n\n`;
 }
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
@@ -54,8 +57,6 @@ class StreamSource implements UnderlyingDefaultSource<Uint8Array> {
   #next: Promise<IteratorResult<ServerEvent>> | undefined;
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
   #hasBegun = false;
-  /** Events sent that have an id. */
-  #sent = 0;
   #hasReader = true;
 
   constructor(events: AsyncIterator<ServerEvent>, options: StreamOptions) {
@@ -80,25 +81,13 @@ class StreamSource implements UnderlyingDefaultSource<Uint8Array> {
   }
 
   async #sendNext(controller: Controller): Promise<void> {
-    try {
-      this.#next ??= this.#events.next();
-      const result = await orIdle(this.#next, this.#options.keepaliveMs);
-      if (!this.#hasReader) return;
-      if (result === "idle") return this.#send(controller, KEEPALIVE);
-      this.#next = undefined;
-      if (result.done) controller.close();
-      else this.#sendEvent(controller, result.value);
-    } catch (error) {
-      if (!this.#hasReader) return;
-      this.#send(controller, frame(this.#options.toErrorEvent(error, this.#sent)));
-      // The next pull, which says that the reader has this event, closes the stream.
-      this.#next = Promise.resolve({ done: true, value: undefined });
-    }
-  }
-
-  #sendEvent(controller: Controller, event: ServerEvent): void {
-    if (event.id !== null) this.#sent += 1;
-    this.#send(controller, frame(event));
+    this.#next ??= this.#events.next();
+    const result = await orIdle(this.#next, this.#options.keepaliveMs);
+    if (!this.#hasReader) return;
+    if (result === "idle") return this.#send(controller, KEEPALIVE);
+    this.#next = undefined;
+    if (result.done) controller.close();
+    else this.#send(controller, frame(result.value));
   }
 
   #send(controller: Controller, text: string): void {

@@ -257,10 +257,12 @@ function generateFrom(
   },
 ): { readonly summary: Promise<GenerationSummary>; readonly cancels: number } {
   let cancels = 0;
+  const { stats } = new ScriptedEngine();
   const engine = {
     model: BYTE_MODEL,
     status: "ready" as const,
-    submit: () => ({ queuePosition: 0, events, cancel: () => void (cancels += 1) }),
+    stats,
+    submit: () => [{ queuePosition: 0, events, cancel: () => void (cancels += 1) }],
   };
   const context = { engine, tokenizer: BYTE_TOKENIZER, output, signal };
   return {

@@ -56,7 +56,7 @@ async function readAll({ events }: Generation): Promise<SequenceEvent[]> {
 }
 
 function refusal(client: EngineClient): string {
-  return assertThrows(() => client.submit(REQUEST), BusyError).code;
+  return assertThrows(() => client.submit([REQUEST]), BusyError).code;
 }
 
 Deno.test("EngineClient is loading until the engine is ready", async () => {
@@ -83,32 +83,35 @@ Deno.test("EngineClient rejects those who wait for an engine that does not start
 
 Deno.test("EngineClient takes as many sequences as run and wait", () => {
   const line = Line.ready();
-  const positions = [0, 1, 2].map(() => line.client.submit(REQUEST).queuePosition);
+  const positions = [0, 1, 2].map(() => line.client.submit([REQUEST])[0]!.queuePosition);
   assertEquals(positions, [0, 0, 0]);
   assertEquals(refusal(line.client), "queue_full");
   assertEquals(line.sent.map(({ id }) => id), [0, 1, 2]);
   line.event(1, END);
-  assertEquals(line.client.submit(REQUEST).queuePosition, 0);
+  assertEquals(line.client.submit([REQUEST])[0]!.queuePosition, 0);
   assertEquals(refusal(line.client), "queue_full");
 });
 
 Deno.test("EngineClient tells how many wait before a sequence", () => {
   const line = new Line({ maxConcurrent: 1, maxQueue: 3 });
   line.answer({ type: "ready", model: BYTE_MODEL });
-  const positions = Array.from({ length: 4 }, () => line.client.submit(REQUEST).queuePosition);
+  const positions = Array.from(
+    { length: 4 },
+    () => line.client.submit([REQUEST])[0]!.queuePosition,
+  );
   assertEquals(positions, [0, 0, 1, 2]);
 });
 
 Deno.test("EngineClient without a queue takes what runs at once", () => {
   const line = new Line({ maxConcurrent: 1, maxQueue: 0 });
   line.answer({ type: "ready", model: BYTE_MODEL });
-  line.client.submit(REQUEST);
+  line.client.submit([REQUEST])[0]!;
   assertEquals(refusal(line.client), "queue_full");
 });
 
 Deno.test("EngineClient hands events to the sequence they belong to, in order", async () => {
   const line = Line.ready();
-  const [first, second] = [line.client.submit(REQUEST), line.client.submit(REQUEST)];
+  const [first, second] = [line.client.submit([REQUEST])[0]!, line.client.submit([REQUEST])[0]!];
   line.event(1, { ...BLOCK, tokens: [7] });
   line.event(0, BLOCK);
   const reading = readAll(first);
@@ -120,7 +123,7 @@ Deno.test("EngineClient hands events to the sequence they belong to, in order", 
 
 Deno.test("EngineClient wakes a reader that came before the events", async () => {
   const line = Line.ready();
-  const events = line.client.submit(REQUEST).events[Symbol.asyncIterator]();
+  const events = line.client.submit([REQUEST])[0]!.events[Symbol.asyncIterator]();
   for (let i = 0; i < 3; i++) {
     const next = events.next();
     line.event(0, { ...BLOCK, index: i });
@@ -135,7 +138,7 @@ Deno.test("EngineClient wakes a reader that came before the events", async () =>
 
 Deno.test("EngineClient throws a sequence's error after the events before it", async () => {
   const line = Line.ready();
-  const { events } = line.client.submit(REQUEST);
+  const { events } = line.client.submit([REQUEST])[0]!;
   line.event(0, BLOCK);
   line.answer({ type: "error", id: 0, code: "internal_error", message: "no numbers" });
   const seen: SequenceEvent[] = [];
@@ -152,13 +155,13 @@ Deno.test("EngineClient throws a sequence's error after the events before it", a
 
 Deno.test("EngineClient lets errors rest that nobody reads", () => {
   const line = Line.ready();
-  line.client.submit(REQUEST);
+  line.client.submit([REQUEST])[0]!;
   line.answer({ type: "error", id: 0, code: "internal_error", message: "no numbers" });
 });
 
 Deno.test("EngineClient cancels a sequence whose reader leaves early", async () => {
   const line = Line.ready();
-  const { events } = line.client.submit(REQUEST);
+  const { events } = line.client.submit([REQUEST])[0]!;
   line.event(0, BLOCK);
   for await (const _ of events) break;
   assertEquals(line.sent.at(-1), { type: "cancel", id: 0 });
@@ -167,7 +170,7 @@ Deno.test("EngineClient cancels a sequence whose reader leaves early", async () 
 
 Deno.test("EngineClient does not cancel what has ended, read or not", async () => {
   const line = Line.ready();
-  const generation = line.client.submit(REQUEST);
+  const generation = line.client.submit([REQUEST])[0]!;
   line.event(0, BLOCK);
   line.event(0, END);
   for await (const _ of generation.events) break;
@@ -177,7 +180,7 @@ Deno.test("EngineClient does not cancel what has ended, read or not", async () =
 
 Deno.test("Generation.cancel() asks the engine, and the end comes from there", async () => {
   const line = Line.ready();
-  const generation = line.client.submit(REQUEST);
+  const generation = line.client.submit([REQUEST])[0]!;
   generation.cancel();
   generation.cancel();
   assertEquals(line.sent.slice(1), Array(2).fill({ type: "cancel", id: 0 }));
@@ -188,7 +191,7 @@ Deno.test("Generation.cancel() asks the engine, and the end comes from there", a
 
 Deno.test("EngineClient takes nothing more while draining, and is idle at the last end", async () => {
   const line = Line.ready();
-  const generation = line.client.submit(REQUEST);
+  const generation = line.client.submit([REQUEST])[0]!;
   line.client.drain();
   assertEquals([line.client.status, refusal(line.client)], ["draining", "draining"]);
   let isIdle = false;
@@ -214,7 +217,7 @@ Deno.test("EngineClient that drains while it loads stays so", () => {
 
 Deno.test("EngineClient.abort() ends every sequence with the error", async () => {
   const line = Line.ready();
-  const generations = [line.client.submit(REQUEST), line.client.submit(REQUEST)];
+  const generations = [line.client.submit([REQUEST])[0]!, line.client.submit([REQUEST])[0]!];
   const idle = line.client.idle();
   line.client.abort(new SequenceError("draining", "The server is shutting down"));
   await idle;
@@ -230,7 +233,7 @@ Deno.test("EngineClient.abort() ends every sequence with the error", async () =>
 
 Deno.test("EngineClient fails everybody when the device is lost, until it is back", async () => {
   const line = Line.ready();
-  const lost = line.client.submit(REQUEST);
+  const lost = line.client.submit([REQUEST])[0]!;
   line.answer({ type: "failed", failure: { kind: "gpu", message: "lost" } });
   assertEquals([line.client.status, refusal(line.client)], ["device_lost", "device_lost"]);
   const error = await readAll(lost).catch((error) => error);
@@ -238,14 +241,14 @@ Deno.test("EngineClient fails everybody when the device is lost, until it is bac
   assertEquals(error.code, "device_lost");
   line.answer({ type: "ready", model: BYTE_MODEL });
   assertEquals(line.client.status, "ready");
-  const next = line.client.submit(REQUEST);
+  const next = line.client.submit([REQUEST])[0]!;
   line.event(1, END);
   assertEquals(await readAll(next), [END]);
 });
 
 Deno.test("EngineClient that has failed for another reason says so", async () => {
   const line = Line.ready();
-  const generation = line.client.submit(REQUEST);
+  const generation = line.client.submit([REQUEST])[0]!;
   line.answer({ type: "failed", failure: { kind: "internal", message: "a bug" } });
   assertEquals(line.client.status, "failed");
   const error = await assertRejects(() => readAll(generation), SequenceError);

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { EngineLoad } from "../../src/engine/protocol.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
 import { copyOf, copyRequest, tokensFrom } from "../support/copy_request.ts";
 import { ScriptedLoop } from "../support/scripted_loop.ts";
@@ -11,6 +12,8 @@ Deno.test("EngineLoop tells of blocks in order, then of the end", async () => {
   const [sequence] = await engine.finish([request]);
   const block = { type: "block", steps: 4, nfe: 4, ms: 0, last: false };
   assertEquals<unknown>(sequence?.events, [
+    { type: "admitted", queueMs: 0 },
+    { type: "prefilled", ms: 0 },
     { ...block, index: 0, position: 6, tokens: [65, 66, 67, 68] },
     { ...block, index: 1, position: 10, tokens: [69, 70, 65, 66] },
     { ...block, index: 2, position: 14, tokens: [67, 68], last: true },
@@ -88,7 +91,8 @@ Deno.test("EngineLoop sends the steps of a block before it, and after the block 
   const request = copyRequest(PROMPT, { trace: true });
   const [sequence] = await engine.finish([request]);
   const order = sequence?.events.map((event) => event.type === "step" ? event.block : event.type);
-  assertEquals(order, [0, 0, 0, 0, "block", 1, 1, 1, 1, "block", "end"]);
+  const expected = ["admitted", "prefilled", 0, 0, 0, 0, "block", 1, 1, 1, 1, "block", "end"];
+  assertEquals(order, expected);
 });
 
 Deno.test("EngineLoop reads every step while somebody traces, not one by one otherwise", async () => {
@@ -203,7 +207,11 @@ Deno.test("EngineLoop uses the slot of a failed sequence again", async () => {
   await using engine = new ScriptedLoop({ limits: { slots: 1 } });
   engine.denoiser.failNextStep();
   const [failed, next] = await engine.finish([copyRequest(PROMPT), copyRequest([1, 2])]);
-  assertEquals([failed?.error?.code, failed?.events], ["internal_error", []]);
+  assertEquals([failed?.error?.code, failed?.blocks, failed?.end], [
+    "internal_error",
+    [],
+    undefined,
+  ]);
   assertEquals(next?.tokens, copyOf([1, 2], 8));
   engine.assertIdle();
 });
@@ -246,4 +254,29 @@ Deno.test("EngineLoop does not blame the device for what is no fault of it", asy
   await assertRejects(() => engine.running, TypeError, "a bug");
   assertEquals(sequences.map(({ error }) => error?.code), ["internal_error", "internal_error"]);
   engine.assertIdle();
+});
+
+Deno.test("EngineLoop tells what it holds before anybody hears of an end", async () => {
+  await using engine = new ScriptedLoop({ limits: { slots: 1, pages: 20 } });
+  const atEnd: (EngineLoad | undefined)[] = [];
+  engine.onEvent = (_, event) => {
+    if (event.type === "end") atEnd.push(engine.loads.at(-1));
+  };
+  assertEquals([engine.loads[0]?.usedPages, engine.loads[0]?.freePages], [0, 20]);
+  await engine.finish([copyRequest(PROMPT), copyRequest(tokensFrom(0, 600), { maxTokens: 4 })]);
+  const pages = atEnd.map((load) => [load?.usedPages, load?.freePages]);
+  assertEquals(pages, [[0, 20], [0, 20]]);
+});
+
+Deno.test("EngineLoop counts passes by whether a block was denoised in them", async () => {
+  await using engine = new ScriptedLoop({ limits: { slots: 1, rows: 32 } });
+  // 100 prompt tokens in passes of at most 32 rows, the last of which have room for a block, too.
+  await engine.finish([copyRequest(tokensFrom(0, 100), { maxTokens: 4 })]);
+  const recorded = engine.denoiser.recorded.flat();
+  const denoising = recorded.filter(({ lanes }) => lanes.length > 0).length;
+  const sum = (of: (load: EngineLoad) => number) =>
+    engine.loads.reduce((total, each) => total + of(each), 0);
+  assertEquals(sum(({ denoisePasses }) => denoisePasses), denoising);
+  assertEquals(sum(({ commitPasses }) => commitPasses), recorded.length - denoising);
+  assert(recorded.length > denoising, "there was no pass of the prompt alone");
 });

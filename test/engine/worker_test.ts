@@ -47,16 +47,19 @@ Deno.test("serveEngine() says what it serves and answers requests", async () => 
   await using wired = await Wired.open();
   assertEquals(wired.client.model, BYTE_MODEL);
   const request = copyRequest(tokensFrom(65, 5), { maxTokens: 6, trace: true });
-  const events: SequenceEvent[] = await Array.fromAsync(wired.client.submit(request).events);
+  const events: SequenceEvent[] = await Array.fromAsync(wired.client.submit([request])[0]!.events);
   const types = events.map(({ type }) => type);
-  assertEquals(types.filter((type) => type !== "step"), ["block", "block", "end"]);
-  assertEquals(types.length, 11);
+  const others = types.filter((type) => type !== "step");
+  assertEquals(others, ["admitted", "prefilled", "block", "block", "end"]);
+  assertEquals(types.length - others.length, 8);
 });
 
 Deno.test("serveEngine() keeps 100 sequences apart", async () => {
   await using wired = await Wired.open({ limits: { slots: 4 } });
   const requests = Array.from({ length: 100 }, (_, i) => copyRequest(tokensFrom(i, 1 + i % 7)));
-  const answers = await Promise.all(requests.map((each) => readTokens(wired.client.submit(each))));
+  const answers = await Promise.all(
+    requests.map((each) => readTokens(wired.client.submit([each])[0]!)),
+  );
   assertEquals(answers, requests.map(({ prompt }) => copyOf(prompt, 8)));
   assertEquals(wired.denoiser.openSlots, 0);
 });
@@ -64,8 +67,8 @@ Deno.test("serveEngine() keeps 100 sequences apart", async () => {
 Deno.test("serveEngine() frees the slot of a sequence that nobody reads on", async () => {
   await using wired = await Wired.open({ limits: { slots: 1 } });
   const { client, denoiser } = wired;
-  const endless = client.submit(copyRequest([1, 2, 3], { maxTokens: 4000 }));
-  const next = client.submit(copyRequest([4, 5]));
+  const endless = client.submit([copyRequest([1, 2, 3], { maxTokens: 4000 })])[0]!;
+  const next = client.submit([copyRequest([4, 5])])[0]!;
   for await (const event of endless.events) if (event.type === "block") break;
   assertEquals(await readTokens(next), copyOf([4, 5], 8));
   await client.idle();
@@ -75,7 +78,7 @@ Deno.test("serveEngine() frees the slot of a sequence that nobody reads on", asy
 Deno.test("serveEngine() ends cancelled sequences, those that wait too", async () => {
   await using wired = await Wired.open({ limits: { slots: 1 } });
   const request = copyRequest([1, 2, 3], { maxTokens: 4000 });
-  const generations = Array.from({ length: 3 }, () => wired.client.submit(request));
+  const generations = Array.from({ length: 3 }, () => wired.client.submit([request])[0]!);
   for (const each of generations) each.cancel();
   for (const { events } of generations) {
     const last = (await Array.fromAsync(events)).at(-1);
@@ -86,7 +89,7 @@ Deno.test("serveEngine() ends cancelled sequences, those that wait too", async (
 Deno.test("serveEngine() drains: what runs and what waits goes on to its end", async () => {
   await using wired = await Wired.open({ limits: { slots: 1 } });
   const requests = [1, 2, 3].map((i) => copyRequest([i], { maxTokens: 50 }));
-  const generations = requests.map((each) => wired.client.submit(each));
+  const generations = requests.map((each) => wired.client.submit([each])[0]!);
   wired.client.drain();
   await wired.client.idle();
   const answers = await Promise.all(generations.map(readTokens));
@@ -96,10 +99,7 @@ Deno.test("serveEngine() drains: what runs and what waits goes on to its end", a
 Deno.test("serveEngine() passes on what fails one sequence", async () => {
   await using wired = await Wired.open();
   wired.denoiser.failNextStep();
-  const [failed, other] = [
-    wired.client.submit(copyRequest([1])),
-    wired.client.submit(copyRequest([2])),
-  ];
+  const [failed, other] = wired.client.submit([copyRequest([1]), copyRequest([2])]);
   const error = await assertRejects(() => readTokens(failed!), SequenceError);
   assertEquals(error.code, "internal_error");
   assertEquals(await readTokens(other!), copyOf([2], 8));
@@ -108,7 +108,7 @@ Deno.test("serveEngine() passes on what fails one sequence", async () => {
 Deno.test("serveEngine() ends with the device, after telling every sequence", async () => {
   await using wired = await Wired.open({ limits: { slots: 1 } });
   const request = copyRequest([1], { maxTokens: 4000 });
-  const generations = [wired.client.submit(request), wired.client.submit(request)];
+  const generations = wired.client.submit([request, request]);
   wired.denoiser.loseDevice();
   for (const generation of generations) {
     const error = await assertRejects(() => readTokens(generation), SequenceError);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readEventStream } from "../support/event_stream.ts";
 import { TestServer } from "../support/test_server.ts";
 
-const ENDLESS = { prompt: "on and on, ", max_tokens: 4000 };
+const ENDLESS = { prompt: "on and on, ", max_tokens: 4000, resume_ms: 0 };
 
 /** A stream that is under way: its first block has come. */
 class OpenStream {
@@ -167,7 +167,8 @@ Deno.test("a raw GET is answered block by block, and the end of the client ends 
   await using server = await TestServer.start("--max-concurrent", "1");
   const { port } = new URL(server.address);
   using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
-  const head = `GET /v1/blocks?prompt=ab&max_tokens=4000 HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const head =
+    `GET /v1/blocks?prompt=ab&max_tokens=4000&resume_ms=0 HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   await connection.write(new TextEncoder().encode(head));
   const buffer = new Uint8Array(65_536);
   let text = "";

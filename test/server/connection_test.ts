@@ -156,8 +156,8 @@ Deno.test("a reader that takes nothing is closed", async () => {
   const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
   const beforeStep = (step: number) => step % 500 === 499 ? turn() : undefined;
   await using live = serve({ settings: options, script: { beforeStep } });
-  const body = { prompt: "a", overflow: "slide", max_tokens: 300_000, block_size: 1 };
-  using connection = await open(live.port, post(body));
+  const length = { overflow: "slide", max_tokens: 300_000, block_size: 1 };
+  using connection = await open(live.port, post({ prompt: "a", ...length, resume_ms: 0 }));
   await readUntil(connection, "event: start");
   await live.engine.idle;
   assertEquals(live.engine.cancelled, 1);

@@ -1,16 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { EventQueue } from "../../src/server/event_queue.ts";
-import { eventStream, frame, type ServerEvent, type StreamOptions } from "../../src/server/sse.ts";
+import {
+  DONE,
+  eventStream,
+  frame,
+  type ServerEvent,
+  type StreamOptions,
+} from "../../src/server/sse.ts";
 
-const options: StreamOptions = {
-  keepaliveMs: 60_000,
-  writeTimeoutMs: 60_000,
-  toErrorEvent: (error, sent) => ({
-    event: "error",
-    id: `G.${sent}`,
-    data: { told: (error as Error).message },
-  }),
-};
+const options: StreamOptions = { keepaliveMs: 60_000, writeTimeoutMs: 60_000 };
 
 const hello: ServerEvent = { event: "block", id: "G.0", data: { text: "a\nb\r\u2028é" } };
 
@@ -25,6 +23,8 @@ Deno.test("frame() puts JSON on one line, and an id only where there is one", ()
     'event: block\nid: G.0\ndata: {"text":"a\\nb\\r\u2028é"}\n\n',
   );
   assertEquals(frame({ event: "step", id: null, data: [1] }), "event: step\ndata: [1]\n\n");
+  assertEquals(frame({ event: null, id: null, data: [1] }), "data: [1]\n\n");
+  assertEquals(frame({ event: null, id: null, data: DONE }), "data: [DONE]\n\n");
 });
 
 Deno.test("eventStream() starts with retry, sends events and ends", async () => {
@@ -32,18 +32,6 @@ Deno.test("eventStream() starts with retry, sends events and ends", async () => 
   queue.push(hello);
   queue.end();
   assertEquals(await eventStream(queue, options).text(), `retry: 2000\n\n${frame(hello)}`);
-});
-
-Deno.test("eventStream() sends a failure as its last event", async () => {
-  const queue = new EventQueue<ServerEvent>(() => {});
-  queue.push(hello);
-  queue.push({ event: "step", id: null, data: 1 });
-  queue.end({ error: new Error("lost") });
-  assertEquals(
-    await eventStream(queue, options).text(),
-    `retry: 2000\n\n${frame(hello)}event: step\ndata: 1\n\n` +
-      'event: error\nid: G.1\ndata: {"told":"lost"}\n\n',
-  );
 });
 
 Deno.test("eventStream() asks for an event only when the reader wants one", async () => {

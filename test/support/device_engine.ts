@@ -52,6 +52,7 @@ export class DeviceEngine implements AsyncDisposable {
     this.loop = new EngineLoop(denoiser, {
       listener: {
         onEvent: (id, event) => this.#receive(id, event),
+        onLoad: () => {},
         onError: (id, error) => this.#waiting.get(id)!.done.reject(error),
       },
       now: () => performance.now(),

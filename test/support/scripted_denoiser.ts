@@ -70,6 +70,8 @@ export class ScriptedDenoiser implements Denoiser {
     return this.#pagesOfSlot.size;
   }
 
+  readonly memory = { weights: 1, cache: 2, scratch: 3 };
+
   get freePages(): number {
     return this.limits.pages - [...this.#pagesOfSlot.values()].reduce((sum, each) => sum + each, 0);
   }

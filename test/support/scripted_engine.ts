@@ -1,6 +1,7 @@
 import {
   BusyError,
   type Engine,
+  type EngineStats,
   type Generation,
   type ModelInfo,
   type SequenceError,
@@ -61,12 +62,29 @@ export class ScriptedEngine implements Engine {
     return this.#running === 0 ? Promise.resolve() : this.#idle.promise;
   }
 
-  submit(request: SequenceRequest): Generation {
+  get stats(): EngineStats {
+    return {
+      running: this.#running,
+      waiting: this.#waiting.length,
+      slots: this.#script.maxConcurrent ?? 8,
+      usedPages: this.#running,
+      freePages: 100 - this.#running,
+      denoisePasses: this.#steps,
+      commitPasses: 0,
+      memory: { weights: 1, cache: 2, scratch: 3 },
+      losses: 0,
+    };
+  }
+
+  submit(requests: readonly SequenceRequest[]): Generation[] {
     const { refusal, maxConcurrent = 8, maxQueue = 64 } = this.#script;
     if (refusal !== undefined) throw refusal;
-    if (this.#waiting.length >= maxQueue && this.#running >= maxConcurrent) {
-      throw new BusyError("queue_full");
-    }
+    const waiting = this.#running + this.#waiting.length + requests.length - maxConcurrent;
+    if (waiting > maxQueue) throw new BusyError("queue_full");
+    return requests.map((request) => this.#submit(request, maxConcurrent));
+  }
+
+  #submit(request: SequenceRequest, maxConcurrent: number): Generation {
     this.submitted.push(request);
     const queuePosition = this.#waiting.length;
     const channel = new Channel();

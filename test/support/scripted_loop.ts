@@ -1,5 +1,6 @@
 import { assert } from "@std/assert";
 import { EngineLoop } from "../../src/engine/engine.ts";
+import type { EngineLoad } from "../../src/engine/protocol.ts";
 import type {
   BlockEvent,
   EndEvent,
@@ -62,6 +63,8 @@ export class ScriptedLoop implements AsyncDisposable {
   readonly clock = { ms: 0 };
   /** Called after every event, and like a message never amid the events of one pass. */
   onEvent: (sequence: Followed, event: SequenceEvent) => void = () => {};
+  /** What the loop told of what it holds, in order. */
+  readonly loads: EngineLoad[] = [];
   /** Settles when the loop ends. */
   readonly running: Promise<void>;
   readonly #followed: Followed[] = [];
@@ -76,6 +79,7 @@ export class ScriptedLoop implements AsyncDisposable {
           queueMicrotask(() => this.onEvent(sequence, event));
         },
         onError: (id, error) => this.#followed[id]!.fail(error),
+        onLoad: (load) => this.loads.push(load),
       },
       now: () => this.clock.ms,
       nextTurn,
