@@ -48,6 +48,7 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
   return {
     engine,
     tokenizer,
+    chat: null,
     close: () => {
       worker.terminate();
       engine.abort(new SequenceError("draining", "The server is shutting down"));

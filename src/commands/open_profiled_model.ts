@@ -61,5 +61,5 @@ export async function openProfiledModel(
     spans: await (await denoiser.promise).take(),
     bursts: await gpu.profiler!.take(), // It was opened with one.
   });
-  return { engine, tokenizer, takeTimes, close: () => Promise.resolve(close()) };
+  return { engine, tokenizer, chat: null, takeTimes, close: () => Promise.resolve(close()) };
 }

@@ -2,6 +2,8 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { createLog, type LogWriter } from "../telemetry/log.ts";
 import { access } from "./access.ts";
 import { attachToBlocks, deleteBlocks, getBlocks, postBlocks } from "./blocks.ts";
+import { postChat } from "./chat.ts";
+import { postCompletions } from "./completions.ts";
 import type { AppEnv } from "./context.ts";
 import { errorResponse, RequestError } from "./errors.ts";
 import { reportFailure } from "./failures.ts";
@@ -53,6 +55,8 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
   // No HEAD: it would start a generation that nobody reads.
+  mount(app, "/v1/completions", { POST: postCompletions(parts) });
+  mount(app, "/v1/chat/completions", { POST: postChat(parts) });
   const blocks = { ...parts, generations: new Generations(settings) };
   mount(app, "/v1/blocks", { GET: getBlocks(blocks), POST: postBlocks(blocks) });
   mount(app, "/v1/blocks/:id", { GET: attachToBlocks(blocks), DELETE: deleteBlocks(blocks) });

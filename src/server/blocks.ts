@@ -1,10 +1,9 @@
 import type { Context } from "hono";
 import { admit } from "./admit.ts";
 import { readBytes, readJson } from "./body.ts";
+import { collect } from "./collect.ts";
 import type { AppEnv } from "./context.ts";
 import { CLIENT_LEFT, jsonResponse } from "./errors.ts";
-import { EventQueue } from "./event_queue.ts";
-import type { BlockData, BlocksEvent } from "./events.ts";
 import { reportFailure } from "./failures.ts";
 import { follow } from "./follow.ts";
 import { type Generations, invalidEventId, parseEventId } from "./generations.ts";
@@ -79,7 +78,9 @@ async function generate(
 ): Promise<Response> {
   const request = parseGeneration(BlocksFields, fields);
   const run = await start(request, parts);
-  if (!request.stream) return await answer(run, { parts, signal: c.req.raw.signal });
+  if (!request.stream) {
+    return await answer(run, { ...parts.settings, signal: c.req.raw.signal });
+  }
   const options = { owner: c.get("owner"), resumeMs: request.resume_ms };
   const log = parts.generations.add(run, options);
   const reader = log.attach(-1);
@@ -131,26 +132,11 @@ function resume(
 /** The whole generation as one JSON object. A client that leaves ends it. */
 async function answer(
   run: Run,
-  { parts, signal }: { readonly parts: ServerParts; readonly signal: AbortSignal },
+  { requestTimeoutMs, signal }: { readonly requestTimeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Response> {
-  const queue = new EventQueue<BlocksEvent>(() => run.cancel());
-  const follower = {
-    onEvent: (event: BlocksEvent) => queue.push(event),
-    onEnd: (failure?: { readonly error: unknown }) => queue.end(failure),
-  };
-  follow([run], follower, parts.settings);
-  // The signal also fires after a response was sent; the queue has ended by then.
-  signal.addEventListener("abort", () => queue.return(), { once: true });
-  if (signal.aborted) queue.return();
-  const blocks: BlockData[] = [];
-  let start = {};
-  for await (const { event, data } of queue) {
-    if (event === "start") start = data;
-    if (event === "block") blocks.push(data);
-    if (event === "done") {
-      const text = blocks.map((block) => block.text).join("");
-      return jsonResponse({ ...start, ...data, object: "blocks", text, blocks });
-    }
-  }
-  return new Response(null, { status: CLIENT_LEFT });
+  const [collected] = await collect([run], { requestTimeoutMs, signal }) ?? [];
+  if (!collected) return new Response(null, { status: CLIENT_LEFT });
+  const { start, blocks, done } = collected;
+  const text = blocks.map((block) => block.text).join("");
+  return jsonResponse({ ...start, ...done, object: "blocks", text, blocks });
 }

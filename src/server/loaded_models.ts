@@ -1,11 +1,14 @@
 import type { Engine } from "../engine/request.ts";
+import type { ChatTemplate } from "../text/chat_template.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { RequestError, show, unavailable } from "./errors.ts";
 
 /** A model that can be asked for text. */
 export interface LoadedModel {
   readonly engine: Engine;
-  readonly tokenizer: Pick<Tokenizer, "encode" | "bytes" | "piece">;
+  readonly tokenizer: Pick<Tokenizer, "encode" | "decode" | "bytes" | "piece">;
+  /** Makes prompts of chats; `null` where the model is not made for them. */
+  readonly chat: ChatTemplate | null;
 }
 
 /** Models in the order of their loading, the default first; a promise while they load. */

@@ -4,7 +4,8 @@ import type { LoadedModel } from "./loaded_models.ts";
 import type { RandomBytes } from "./request_id.ts";
 import type { BlocksRequest } from "./schema.ts";
 
-const DEFAULT_MAX_TOKENS = 256;
+/** Tokens of an answer where the request does not say, and as many fit. */
+export const DEFAULT_MAX_TOKENS = 256;
 
 // With the longest generation that can be allowed, this stays below the positions that rotary tables
 // reach.
@@ -19,6 +20,10 @@ export interface PlanOptions {
   readonly maxOutputTokens: number;
   readonly trace: boolean;
   readonly randomBytes: RandomBytes;
+  /** Tokens of an answer where the request does not say; {@linkcode DEFAULT_MAX_TOKENS}. */
+  readonly defaultMaxTokens?: number;
+  /** What refusals call the prompt and the length; `prompt` and `max_tokens`. */
+  readonly names?: { readonly prompt?: string; readonly maxTokens?: string };
 }
 
 /**
@@ -30,21 +35,25 @@ export interface PlanOptions {
 export function planGeneration(
   request: GenerationRequest,
   { engine: { model }, tokenizer }: LoadedModel,
-  { maxOutputTokens, trace, randomBytes }: PlanOptions,
+  options: PlanOptions,
 ): SequenceRequest {
+  const { maxOutputTokens, trace, randomBytes, defaultMaxTokens = DEFAULT_MAX_TOKENS } = options;
+  const { prompt: promptName = "prompt", maxTokens: lengthName = "max_tokens" } = options.names ??
+    {};
   const slides = request.overflow === "slide";
-  checkRanges(request, model, slides ? maxOutputTokens : model.contextLength);
+  const mostTokens = slides ? maxOutputTokens : model.contextLength;
+  checkRanges(request, model, { mostTokens, lengthName });
   const prompt = typeof request.prompt === "string"
     ? tokenizer.encode(request.prompt)
-    : checkTokens(request.prompt, model);
+    : checkTokens(request.prompt, { model, name: promptName });
   if (prompt.length > MAX_PROMPT_TOKENS) {
     const expected = `at most ${MAX_PROMPT_TOKENS} tokens long`;
-    throw invalidValue("prompt", expected, `${prompt.length} tokens`);
+    throw invalidValue(promptName, expected, `${prompt.length} tokens`);
   }
   const tokens = withBos(prompt, model.bosToken);
   const room = slides ? maxOutputTokens : model.contextLength - tokens.length;
   // At least one, so that a prompt that leaves no room at all is refused as too long.
-  const maxTokens = request.max_tokens ?? Math.max(1, Math.min(DEFAULT_MAX_TOKENS, room));
+  const maxTokens = request.max_tokens ?? Math.max(1, Math.min(defaultMaxTokens, room));
   if (maxTokens > room) throw tooLong(model.contextLength, tokens.length, maxTokens);
   return {
     prompt: tokens,
@@ -62,10 +71,14 @@ export function planGeneration(
   };
 }
 
-function checkRanges(request: GenerationRequest, model: ModelInfo, mostTokens: number): void {
+function checkRanges(
+  request: GenerationRequest,
+  model: ModelInfo,
+  { mostTokens, lengthName }: { readonly mostTokens: number; readonly lengthName: string },
+): void {
   const { max_tokens: maxTokens, top_k: topK, block_size: blockSize } = request;
   if (maxTokens !== undefined && (maxTokens < 1 || maxTokens > mostTokens)) {
-    throw invalidValue("max_tokens", `an integer from 1 to ${mostTokens}`, maxTokens);
+    throw invalidValue(lengthName, `an integer from 1 to ${mostTokens}`, maxTokens);
   }
   if (topK < 0 || topK > model.vocabSize) {
     throw invalidValue("top_k", `an integer from 0 to ${model.vocabSize}`, topK);
@@ -75,10 +88,13 @@ function checkRanges(request: GenerationRequest, model: ModelInfo, mostTokens: n
   }
 }
 
-function checkTokens(tokens: readonly number[], { vocabSize, maskToken }: ModelInfo) {
+function checkTokens(
+  tokens: readonly number[],
+  { model: { vocabSize, maskToken }, name }: { readonly model: ModelInfo; readonly name: string },
+): readonly number[] {
   const i = tokens.findIndex((each) => each < 0 || each >= vocabSize || each === maskToken);
   if (i === -1) return tokens;
-  const param = `prompt[${i}]`;
+  const param = `${name}[${i}]`;
   const message = `${param} must be a token id from 0 to ${vocabSize - 1} and not the mask ` +
     `(${maskToken}), got ${tokens[i]}`;
   throw new RequestError("token_out_of_range", message, { param });
@@ -95,7 +111,7 @@ function tooLong(contextLength: number, promptTokens: number, maxTokens: number)
 }
 
 /** A uniform integer below 2^53. */
-function randomSeed(randomBytes: RandomBytes): number {
+export function randomSeed(randomBytes: RandomBytes): number {
   const view = new DataView(randomBytes(8).slice().buffer);
   return (view.getUint32(0) % 2 ** 21) * 2 ** 32 + view.getUint32(4);
 }

@@ -10,6 +10,8 @@ const LONGEST_STOP = 256;
 const Stop = z.string().min(1).refine((text) => [...text].length <= LONGEST_STOP)
   .meta({ maxLength: LONGEST_STOP });
 
+const Strategy = z.enum(STRATEGIES).default(STRATEGIES[0]!);
+
 /**
  * Fields of every generating endpoint. Limits that depend on the model are checked later, in
  * `planGeneration()`; options of the strategies are in the strategies' own schemas.
@@ -27,7 +29,7 @@ export const GENERATION_FIELDS = {
   stop: z.union([Stop, z.array(Stop).max(4)]).default([])
     .transform((stop) => typeof stop === "string" ? [stop] : stop),
   block_size: z.int().optional(),
-  strategy: z.enum(STRATEGIES).default(STRATEGIES[0]!),
+  strategy: Strategy,
 };
 
 const GenerationFields = z.strictObject(GENERATION_FIELDS);
@@ -66,7 +68,7 @@ export const OPTION_NAMES: readonly string[] = [
  *
  * @throws {RequestError} For the first field that is unknown, unsupported or wrong.
  */
-export function parseGeneration<S extends z.ZodObject<typeof GENERATION_FIELDS>>(
+export function parseGeneration<S extends z.ZodObject<{ strategy: typeof Strategy }>>(
   schema: S,
   body: Readonly<Record<string, unknown>>,
 ): z.output<S> & WithOptions {

@@ -1,5 +1,5 @@
 /** Data of the last event of OpenAI's streams, which is no JSON. */
-export const DONE = Symbol("[DONE]");
+export const DONE = Object.freeze({ done: true });
 
 /** One server-sent event. */
 export interface ServerEvent {

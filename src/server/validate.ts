@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RequestError, show } from "./errors.ts";
+import { cut, RequestError, show } from "./errors.ts";
 
 /** The part of JSON Schema that says what a field may be. */
 interface JsonSchema {
@@ -9,6 +9,7 @@ interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
   readonly items?: JsonSchema;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
@@ -33,36 +34,62 @@ export function validate<S extends z.ZodType>(
 ): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issue = deepest(result.error.issues[0]!);
-  const { param, found, node } = locate(schema, { value, path: issue.path });
+  const { issue, param, found, node } = locate(result.error.issues[0]!, {
+    param: "",
+    found: value,
+    node: jsonSchema(schema),
+  });
+  if (issue.code === "unrecognized_keys") throw unknownField(joinPath(param, issue.keys[0]!));
+  const isField = typeof issue.path.at(-1) === "string";
+  if (isField && (found === undefined || found === null)) {
+    const message = `${param} is required, and must be ${describe(node)}`;
+    throw new RequestError("missing_required_parameter", message, { param });
+  }
   const code = accepts(node, found) ? "invalid_value" : "invalid_type";
   throw new RequestError(code, `${param} must be ${describe(node)}, got ${show(found)}`, { param });
 }
 
-/** The issue of a union's branch that `value` was meant for: the one that got furthest. */
-function deepest(issue: Issue): Issue {
-  if (issue.code !== "invalid_union") return issue;
-  const branches = issue.errors.flatMap((branch) => branch.slice(0, 1)).map(deepest);
-  const furthest = branches.toSorted((a, b) => b.path.length - a.path.length)[0];
-  if (furthest === undefined) return issue;
-  return { ...furthest, path: [...issue.path, ...furthest.path] };
+function unknownField(name: string): RequestError {
+  const param = cut(name);
+  return new RequestError("unknown_parameter", `Unknown parameter ${show(param)}`, { param });
 }
 
-/** Follows `path` through the value and its schema together, as far as both go. */
-function locate(
-  schema: z.ZodType,
-  { value, path }: { value: unknown; path: readonly PropertyKey[] },
-): { param: string; found: unknown; node: JsonSchema } {
-  let node = jsonSchema(schema);
-  let found = value;
-  let param = "";
-  for (const key of path) {
-    if (typeof found !== "object" || found === null) break;
-    found = (found as Record<PropertyKey, unknown>)[key];
+/** A place in a value, with the schema of that place. */
+interface Place {
+  /** Its path, as errors write it. */
+  readonly param: string;
+  readonly found: unknown;
+  readonly node: JsonSchema;
+}
+
+/** Follows an issue to its place, through the branch of each union that the value was meant for. */
+function locate(issue: Issue, from: Place): Place & { readonly issue: Issue } {
+  let { param, found, node } = from;
+  for (const key of issue.path) {
+    found = (found as Record<PropertyKey, unknown> | undefined)?.[key];
     node = child(node, key);
-    param += typeof key === "number" ? `[${key}]` : param === "" ? String(key) : `.${String(key)}`;
+    param = joinPath(param, key);
   }
-  return { param, found, node };
+  const here = { param, found, node, issue };
+  if (issue.code !== "invalid_union") return here;
+  const branches = issue.errors.map(([first], index) => ({ first, index }));
+  const [best] = branches.toSorted((a, b) => progress(b.first) - progress(a.first));
+  if (best?.first === undefined || progress(best.first) === 0) return here;
+  return locate(best.first, { param, found, node: node.anyOf?.[best.index] ?? {} });
+}
+
+/** How far a value got in a branch of a union: 0 where it has another type altogether. */
+function progress(issue: Issue | undefined): number {
+  if (issue === undefined) return 0;
+  const last = issue.path.at(-1);
+  const depth = issue.path.length + (typeof last === "number" ? 1 - 1 / (last + 2) : 0);
+  // Where the type is right and the value is not, this is the branch.
+  return depth + (issue.code === "invalid_type" ? 0 : 1000);
+}
+
+function joinPath(path: string, key: PropertyKey): string {
+  if (typeof key === "number") return `${path}[${key}]`;
+  return path === "" ? String(key) : `${path}.${String(key)}`;
 }
 
 function jsonSchema(schema: z.ZodType): JsonSchema {
@@ -70,11 +97,8 @@ function jsonSchema(schema: z.ZodType): JsonSchema {
 }
 
 function child(node: JsonSchema, key: PropertyKey): JsonSchema {
-  const options = node.anyOf ?? [node];
-  const found = options
-    .map((option) => typeof key === "number" ? option.items : option.properties?.[String(key)])
-    .find((each) => each !== undefined);
-  return found ?? {};
+  if (typeof key === "number") return node.items ?? {};
+  return node.properties?.[String(key)] ?? node.additionalProperties ?? {};
 }
 
 /** Whether `value` has a JSON type that the schema has. */

@@ -8,7 +8,8 @@ import {
   type SequenceEvent,
   type SequenceRequest,
 } from "../../src/engine/request.ts";
-import { BYTE_TOKENIZER, FakeProcess } from "../support/fake_process.ts";
+import { byteTokenizer } from "../server/support.ts";
+import { FakeProcess } from "../support/fake_process.ts";
 import { Pipe, Screen } from "../support/screen.ts";
 import { BYTE_MODEL, ScriptedEngine } from "../support/scripted_engine.ts";
 
@@ -121,7 +122,7 @@ Deno.test("generate() stops at once when aborted, and leaves the terminal clean"
 
 Deno.test("generate() submits nothing when it is aborted already", async () => {
   const engine = new ScriptedEngine();
-  const context = { engine, tokenizer: BYTE_TOKENIZER, output: new Pipe() };
+  const context = { engine, tokenizer: byteTokenizer, chat: null, output: new Pipe() };
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(
     () => generate({ request: REQUEST, stop: [] }, { ...context, signal }),
@@ -264,7 +265,7 @@ function generateFrom(
     stats,
     submit: () => [{ queuePosition: 0, events, cancel: () => void (cancels += 1) }],
   };
-  const context = { engine, tokenizer: BYTE_TOKENIZER, output, signal };
+  const context = { engine, tokenizer: byteTokenizer, chat: null, output, signal };
   return {
     summary: generate({ request: REQUEST, stop }, context),
     get cancels() {
@@ -274,7 +275,7 @@ function generateFrom(
 }
 
 function block(content: string | number[], index: number): SequenceEvent {
-  const tokens = typeof content === "string" ? BYTE_TOKENIZER.encode(content) : content;
+  const tokens = typeof content === "string" ? byteTokenizer.encode(content) : content;
   const position = 1 + index * 4;
   return { type: "block", index, position, tokens, steps: 4, nfe: 4, ms: 12.5, last: false };
 }

@@ -38,8 +38,7 @@ Deno.test("unknown paths and second spellings of paths are route_not_found", asy
   const paths = [
     "/",
     "/v1",
-    "/v1/completions",
-    "/v1/chat/completions",
+    "/v1/completions/",
     "/v1/score",
     "/v1/blocks/blk_0123456789012345678901/",
     "/tokenize",

@@ -6,7 +6,7 @@ import { byteTokenizer, errorOf, testApp } from "./support.ts";
 function loading(waitForModel: boolean) {
   const models = Promise.withResolvers<LoadedModel[]>();
   const load = (engine = new ScriptedEngine()) =>
-    models.resolve([{ engine, tokenizer: byteTokenizer }]);
+    models.resolve([{ engine, tokenizer: byteTokenizer, chat: null }]);
   return { ...testApp({ models: models.promise, waitForModel }), load, fail: models.reject };
 }
 
@@ -76,7 +76,7 @@ Deno.test("readiness and new work follow the engine's status, health does not", 
 
 Deno.test("the first model is the default, and each is found by its id", async () => {
   const engines = ["first", "org/second %"].map((id) => new ScriptedEngine({ model: { id } }));
-  const models = engines.map((engine) => ({ engine, tokenizer: byteTokenizer }));
+  const models = engines.map((engine) => ({ engine, tokenizer: byteTokenizer, chat: null }));
   const { send, post } = testApp({ models });
   const { data } = await (await send("/v1/models")).json();
   assertEquals(data.map(({ id }: { id: string }) => id), ["first", "org/second %"]);

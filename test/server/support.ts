@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import { type AppOptions, createApp } from "../../src/server/app.ts";
 import type { AppEnv } from "../../src/server/context.ts";
 import type { LoadedModel } from "../../src/server/loaded_models.ts";
+import type { ChatTemplate } from "../../src/text/chat_template.ts";
 import { DEFAULT_SETTINGS, type ServerSettings } from "../../src/server/settings.ts";
 import { type Script, ScriptedEngine } from "../support/scripted_engine.ts";
 
@@ -12,6 +13,7 @@ export const byteTokenizer: LoadedModel["tokenizer"] = {
   encode: (text) => [...new TextEncoder().encode(text)],
   piece: (token) => token < 256 ? decoder.decode(Uint8Array.of(token)) : "",
   bytes: (token) => token < 256 ? Uint8Array.of(token) : new Uint8Array(),
+  decode: (tokens) => decoder.decode(Uint8Array.from(tokens.filter((each) => each < 256))),
 };
 
 /** An app on a scripted engine, and what it logged. */
@@ -27,14 +29,14 @@ export interface TestApp {
 
 /** Makes a {@linkcode TestApp}; what is not given is as in a server started without flags. */
 export function testApp(
-  { script, settings, ...options }:
-    & { script?: Script; settings?: Partial<ServerSettings> }
+  { script, settings, chat = null, ...options }:
+    & { script?: Script; settings?: Partial<ServerSettings>; chat?: ChatTemplate | null }
     & Partial<Omit<AppOptions, "settings">> = {},
 ): TestApp {
   const engine = new ScriptedEngine(script);
   const logLines: string[] = [];
   const app = createApp({
-    models: [{ engine, tokenizer: byteTokenizer }],
+    models: [{ engine, tokenizer: byteTokenizer, chat }],
     settings: { ...DEFAULT_SETTINGS, ...settings },
     version: "1.2.3",
     writeLog: (line) => logLines.push(line),

@@ -1,15 +1,9 @@
+import { byteTokenizer } from "../server/support.ts";
 import { run } from "../../src/commands/generate.ts";
 import type { OpenedModel, Surroundings } from "../../src/commands/model_command.ts";
 import type { TerminalOutput } from "../../src/commands/terminal.ts";
 import { Pipe, type Screen } from "./screen.ts";
 import { ScriptedEngine } from "./scripted_engine.ts";
-
-/** Ids 0 to 255 are bytes, and 256 on have no text. */
-export const BYTE_TOKENIZER: OpenedModel["tokenizer"] = {
-  encode: (text) => [...new TextEncoder().encode(text)],
-  bytes: (token) => token < 256 ? Uint8Array.of(token) : new Uint8Array(),
-  piece: (token) => token < 256 ? new TextDecoder().decode(Uint8Array.of(token)) : "",
-};
 
 /** What a command takes from the process, with a scripted engine to open. */
 export class FakeProcess implements Surroundings {
@@ -33,7 +27,8 @@ export class FakeProcess implements Surroundings {
     this.engine = new ScriptedEngine(script);
     this.model = {
       engine: this.engine,
-      tokenizer: BYTE_TOKENIZER,
+      tokenizer: byteTokenizer,
+      chat: null,
       close: () => {
         this.closed += 1;
         this.#closing.resolve();

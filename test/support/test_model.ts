@@ -23,6 +23,7 @@ export interface TestModelOptions {
 export class TestModel implements RunningModel {
   readonly engine: EngineClient;
   readonly tokenizer = byteTokenizer;
+  readonly chat = null;
   readonly #options: TestModelOptions;
   readonly #channel = new MessageChannel();
   readonly #end = new AbortController();

@@ -1,0 +1,57 @@
+import type { Context } from "hono";
+import { z } from "zod";
+import { readJson } from "./body.ts";
+import type { AppEnv } from "./context.ts";
+import { checkMessages, Messages, promptOf } from "./chat_messages.ts";
+import { answerOpenAi } from "./openai_answer.ts";
+import type { AnswerShape } from "./openai_chunks.ts";
+import { checkAnswerFields, choices, lengthOf, OPENAI_FIELDS } from "./openai_requests.ts";
+import type { ServerParts } from "./parts.ts";
+import { planGeneration } from "./plan.ts";
+import { parseGeneration } from "./schema.ts";
+
+/** Fields of a request to `/v1/chat/completions`, without the options of its strategy. */
+export const ChatFields = z.strictObject({
+  ...OPENAI_FIELDS,
+  messages: Messages,
+  max_completion_tokens: OPENAI_FIELDS.max_tokens,
+});
+
+const SHAPE: AnswerShape = {
+  idPrefix: "chatcmpl-",
+  object: "chat.completion",
+  chunkObject: "chat.completion.chunk",
+  whole: (content) => ({ message: { role: "assistant", content, refusal: null } }),
+  part: (content) => ({ delta: { content } }),
+  opening: { delta: { role: "assistant", content: "" } },
+  closing: { delta: {} },
+};
+
+/** POST: answers a chat, as OpenAI's endpoint of this name does. */
+export function postChat(parts: ServerParts): (c: Context<AppEnv>) => Promise<Response> {
+  return async (c) => {
+    const body = await readJson(c.req.raw, parts.settings);
+    const request = parseGeneration(ChatFields, { ...body, ...checkMessages(body) });
+    checkAnswerFields(request, { prompts: 1 });
+    const length = lengthOf(request);
+    const model = await parts.models.find(request.model);
+    const prompt = promptOf(request.messages, model);
+    const { randomBytes, settings: { maxOutputTokens } } = parts;
+    const options = { maxOutputTokens, trace: false, randomBytes };
+    const names = { prompt: "messages", maxTokens: length.name };
+    const planned = planGeneration({ ...request, max_tokens: length.maxTokens, prompt }, model, {
+      ...options,
+      names,
+    });
+    const job = {
+      model,
+      sequences: choices(planned, request.n),
+      prefixes: Array<string>(request.n).fill(""),
+      promptTokens: planned.prompt.length,
+      stop: request.stop,
+      stream: request.stream,
+      includeUsage: request.stream_options?.include_usage ?? false,
+    };
+    return await answerOpenAi(c, parts, { job, shape: SHAPE });
+  };
+}

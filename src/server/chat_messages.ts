@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { RequestError, show } from "./errors.ts";
+import type { LoadedModel } from "./loaded_models.ts";
+
+const ROLES = ["system", "developer", "user", "assistant"] as const;
+const MOST_MESSAGES = 512;
+
+/** Roles of OpenAI's that need tools, which this server does not have. */
+const UNSUPPORTED_ROLES: readonly unknown[] = ["tool", "function"];
+
+/** Fields of OpenAI's messages that this server does not know, and the values that say nothing. */
+const UNSUPPORTED_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  refusal: ["null", '""'],
+  tool_calls: ["null", "[]"],
+  function_call: ["null"],
+  audio: ["null"],
+  annotations: ["null", "[]"],
+  tool_call_id: ["null"],
+};
+
+const TextPart = z.strictObject({ type: z.literal("text"), text: z.string() });
+const Message = z.strictObject({
+  role: z.enum(ROLES),
+  content: z.union([z.string(), z.array(TextPart).min(1)]),
+  name: z.string().optional(),
+});
+
+/** `messages` of a request. */
+export const Messages = z.array(Message).min(1).max(MOST_MESSAGES);
+
+/**
+ * Looks through the messages of a request for what OpenAI has and this server does not: leaves out
+ * what says nothing, such as the `refusal: null` of an answer that is sent back.
+ *
+ * @returns The `messages` to validate, or nothing where they are no array.
+ * @throws {RequestError} `unsupported_parameter` for what would say something.
+ */
+export function checkMessages(
+  { messages }: Readonly<Record<string, unknown>>,
+): { messages?: unknown[] } {
+  if (!Array.isArray(messages)) return {};
+  return { messages: messages.map((each, i) => checkMessage(each, `messages[${i}]`)) };
+}
+
+function checkMessage(message: unknown, path: string): unknown {
+  if (!isObject(message)) return message;
+  if (UNSUPPORTED_ROLES.includes(message.role)) throw unsupported(`${path}.role`, message.role);
+  if (Array.isArray(message.content)) {
+    message.content.forEach((part, i) => checkPart(part, `${path}.content[${i}]`));
+  }
+  const kept = Object.entries(message).filter(([name, value]) => {
+    if (!Object.hasOwn(UNSUPPORTED_FIELDS, name)) return name !== "name" || value !== null;
+    if (UNSUPPORTED_FIELDS[name]!.includes(JSON.stringify(value))) return false;
+    throw unsupported(`${path}.${name}`, value);
+  });
+  return Object.fromEntries(kept);
+}
+
+function checkPart(part: unknown, path: string): void {
+  if (!isObject(part) || typeof part.type !== "string" || part.type === "text") return;
+  throw unsupported(`${path}.type`, part.type);
+}
+
+function unsupported(param: string, value: unknown): RequestError {
+  const message = `${param} is not supported, got ${show(value)}`;
+  return new RequestError("unsupported_parameter", message, { param });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The prompt that the model's template makes of a chat.
+ *
+ * @throws {RequestError} If the model has no template, or it does not take these messages.
+ */
+export function promptOf(
+  messages: z.output<typeof Messages>,
+  { chat, engine }: LoadedModel,
+): number[] {
+  if (chat === null) {
+    const message = `The model ${show(engine.model.id)} has no chat template`;
+    throw new RequestError("chat_not_supported", message, { param: "model" });
+  }
+  return chat.tokens(messages.map(({ role, content, name }) => ({
+    role,
+    content: typeof content === "string" ? content : content.map(({ text }) => text).join(""),
+    ...(name !== undefined && { name }),
+  })));
+}
