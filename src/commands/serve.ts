@@ -5,6 +5,8 @@ import { CheckpointError } from "../weights/checkpoint.ts";
 import { damageReport } from "./check.ts";
 import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
 import { type RunningModel, startEngine, startError } from "./engines.ts";
+import { createLog } from "../telemetry/log.ts";
+import { surviveStrayErrors } from "./stray_errors.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -127,7 +129,9 @@ async function whenReady(models: readonly RunningModel[]): Promise<readonly Runn
 
 function appOptions(settings: Config, models: Promise<readonly RunningModel[]>) {
   models.catch(() => {}); // The app tells its clients, and `serve` its operator.
-  return { models, settings, version: VERSION, writeLog: (line: string) => console.log(line) };
+  const writeLog = (line: string) => console.log(line);
+  surviveStrayErrors(globalThis, createLog(writeLog, Date.now));
+  return { models, settings, version: VERSION, writeLog };
 }
 
 function announce(
