@@ -10,7 +10,9 @@ import { forwardTwoStream, loadNetwork as loadReference } from "../reference/net
 import { integersOf, readFixture } from "../support/fixtures.ts";
 import { finish } from "../support/finish.ts";
 import { loadNetwork } from "../support/forward.ts";
-import { assertClose, gpuTest } from "../support/gpu.ts";
+import { assertClose, gpuTest, noise } from "../support/gpu.ts";
+import { writeTinyCheckpoint } from "../support/checkpoints.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 
 const FIXTURES = join(import.meta.dirname!, "../fixtures");
 const TINY = join(FIXTURES, "bd3lm-tiny");
@@ -50,10 +52,14 @@ const TEXTS: readonly NoisyText[] = [
 async function score(
   gpu: Gpu,
   network: Network,
-  { rows, rowsOfPass }: { rows: number; rowsOfPass?: () => number },
+  { rows, rowsOfPass, texts = TEXTS }: {
+    rows: number;
+    rowsOfPass?: () => number;
+    texts?: readonly NoisyText[];
+  },
 ): Promise<LogProbabilities> {
   using scorer = await Scorer.open(gpu, network, { rows });
-  return await finish(scorer.score(TEXTS, { ...(rowsOfPass && { rowsOfPass }) }));
+  return await finish(scorer.score(texts, { ...(rowsOfPass && { rowsOfPass }) }));
 }
 
 /** ln p of the masked tokens, 0 for the others, in float64. */
@@ -106,6 +112,25 @@ gpuTest("score() gives the same bits however rows fall into passes", async (gpu)
   const rowsOfPass = () => [7, 1, 33, 12, 90][pass++ % 5]!;
   assertEquals(await score(gpu, network, { rows: 64, rowsOfPass }), whole);
   assert(pass > 5, "in several passes");
+});
+
+gpuTest("score() goes round the pages of copies, and through logits in parts", async (gpu) => {
+  const config = { vocab_size: 50_258, model_length: 512 };
+  using network = await withTempDir((directory) =>
+    loadNetwork(gpu, writeTinyCheckpoint(directory, { config }), { format: "f32" })
+  );
+  const x0 = Array.from(noise(512), (each) => Math.floor((each + 1) * 25_000));
+  const texts = [[1, 1], [8, 2]].map(([blockSize, copies]) => {
+    const text = { x0, given: 1, blockSize: blockSize! };
+    const { maskToken } = network.config;
+    const options = { estimator: COUNTS, maskToken, seed: 3 };
+    const draws = Array.from({ length: copies! }, (_, draw) => draw);
+    return { ...text, copies: draws.map((draw) => drawCopy(text, { ...options, draw })) };
+  });
+  // 511 heads of a pass, of which the logits of 333 fit.
+  const whole = await score(gpu, network, { rows: 4096, texts });
+  // Copies have 3 pages for 16: the last keys are where the first were.
+  assertEquals(await score(gpu, network, { rows: 48, texts }), whole);
 });
 
 gpuTest("score() stops after every pass, and may be left there", async (gpu) => {
