@@ -31,6 +31,9 @@ export interface Estimate {
   readonly error: number;
 }
 
+/** With blocks of one token it leaves nothing to chance. */
+const EXACT: Estimator = { type: "counts" };
+
 /** The mean of independent numbers and its standard error, 0 for a single one. */
 export function estimate(values: readonly number[]): Estimate {
   const count = values.length;
@@ -64,12 +67,11 @@ export async function* boundsOf(
   const { estimator, samples, seed, positionOf = () => 0, rowsOfPass } = options;
   const { maskToken } = scorer.network.config;
   const noisy = texts.map((text, i) => {
-    const draws = Array.from({ length: text.blockSize === 1 ? 1 : samples }, (_, draw) => draw);
-    const position = positionOf(i);
-    const copies = draws.map((draw) =>
-      drawCopy(text, { estimator, maskToken, seed, draw, position })
-    );
-    return { ...text, copies };
+    const isExact = text.blockSize === 1;
+    const draws = Array.from({ length: isExact ? 1 : samples }, (_, draw) => draw);
+    const noise = isExact ? EXACT : estimator;
+    const drawing = { estimator: noise, maskToken, seed, position: positionOf(i) };
+    return { ...text, copies: draws.map((draw) => drawCopy(text, { ...drawing, draw })) };
   });
   const logP = yield* scorer.score(noisy, { ...(rowsOfPass && { rowsOfPass }) });
   return noisy.map(({ x0, given, blockSize, copies }, i) => {
