@@ -44,6 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/server", "src/commands"],
   "@huggingface/tokenizers": ["src/text"],
+  "prom-client": ["src/telemetry"],
 };
 
 interface Source {

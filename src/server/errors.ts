@@ -39,6 +39,9 @@ const STATUS = {
 /** Code of an error body. */
 export type ErrorCode = keyof typeof STATUS;
 
+/** All of them. */
+export const ERROR_CODES: readonly string[] = Object.keys(STATUS);
+
 /** The JSON body of every refusal, and the data of an `error` event. */
 export interface ErrorBody {
   readonly error: {
