@@ -9,7 +9,7 @@ import { ROOT } from "./support/process.ts";
  * Source: the project's architecture, "Layers".
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": ["src/commands"],
+  "main.ts": ["src/commands", "src/telemetry"],
   "src/commands": [
     "src/server",
     "src/engine",
@@ -44,6 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/server", "src/commands"],
   "@huggingface/tokenizers": ["src/text"],
+  "@opentelemetry/api": ["src/telemetry"],
   "prom-client": ["src/telemetry"],
 };
 

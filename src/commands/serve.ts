@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import { type AppOptions, createApp } from "../server/app.ts";
 import type { AppEnv } from "../server/context.ts";
+import { hideTargets } from "../telemetry/tracing.ts";
 import { CheckpointError } from "../weights/checkpoint.ts";
 import { damageReport } from "./check.ts";
 import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
@@ -76,6 +77,7 @@ async function listen(config: Config, parts: ServeParts): Promise<number> {
   const models = parts.startEngines(config, (done, total) => progress.update(done, total));
   const ready = whenReady(models);
   const app = parts.createApp(appOptions(config, ready));
+  hideTargets();
   const listening = Promise.withResolvers<Deno.NetAddr>();
   const server = openServer(config, {
     onListen: (address) => listening.resolve(address),

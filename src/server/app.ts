@@ -1,6 +1,7 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { createLog, type LogWriter } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
+import { childSpans, describeRequest } from "../telemetry/tracing.ts";
 import { access } from "./access.ts";
 import { attachToBlocks, deleteBlocks, getBlocks, postBlocks } from "./blocks.ts";
 import { postChat } from "./chat.ts";
@@ -14,9 +15,10 @@ import { requireKey } from "./keys.ts";
 import { LoadedModels, type ModelSource } from "./loaded_models.ts";
 import { showMetrics } from "./metrics.ts";
 import { listModels, showModel } from "./models.ts";
-import { countRun } from "./observers.ts";
-import type { ServerParts } from "./parts.ts";
+import { countRun, observeAll, traceRun } from "./observers.ts";
+import type { ObservedRun, ServerParts } from "./parts.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
+import type { RunObserver } from "./run.ts";
 import type { ServerSettings } from "./settings.ts";
 
 /** What an app is made of. */
@@ -79,8 +81,17 @@ function toParts({ models, settings, version, writeLog, ...options }: AppOptions
     stream: { ...settings, onSlow: () => metrics.streamClosedSlow() },
     nowMs,
     randomBytes: options.randomBytes ?? ((count) => crypto.getRandomValues(new Uint8Array(count))),
-    observeRun: (run) => countRun(metrics, run),
+    observeRun: (run) => observeRun(run, { metrics, version }),
   };
+}
+
+function observeRun(
+  run: ObservedRun,
+  { metrics, version }: { readonly metrics: Metrics; readonly version: string },
+): RunObserver {
+  const record = childSpans(version);
+  const count = countRun(metrics, run);
+  return record === null ? count : observeAll([count, traceRun(record, run)]);
 }
 
 /** The path as it was sent: nothing decoded, so that every route has one spelling. */
@@ -102,6 +113,7 @@ function identify(
     const ms = nowMs() - beginMs;
     const request = { method: c.req.method, route: c.get("route") ?? null, status: c.res.status };
     metrics.answered(request, ms);
+    describeRequest({ ...request, requestId: id });
     log("request", { ...request, ms: Math.round(1000 * ms) / 1000, request_id: id });
   };
 }

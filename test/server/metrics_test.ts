@@ -163,6 +163,18 @@ Deno.test("tokens, blocks and steps are counted as the answers tell them", async
   assertEquals(endings(exposition), { stop: 2, length: 2, cancelled: 0, error: 0 });
 });
 
+Deno.test("a prompt with several choices is counted once, as usage has it", async () => {
+  const app = testApp();
+  const body = { model, prompt: ["abc", "de"], n: 3, max_tokens: 2 };
+  const { usage } = await (await app.post(body, "/v1/completions")).json();
+  assertEquals(usage, { prompt_tokens: 5, completion_tokens: 12, total_tokens: 17 });
+  const exposition = await scrape(app);
+  assertEquals(exposition.value("bd_prompt_tokens_total", { model }), 5);
+  assertEquals(exposition.value("bd_completion_tokens_total", { model }), 12);
+  assertEquals(exposition.value("bd_sequences_started_total", { model }), 6);
+  assertEquals(endings(exposition), { stop: 0, length: 6, cancelled: 0, error: 0 });
+});
+
 function endings(exposition: Exposition): Record<string, number | undefined> {
   const reasons = ["stop", "length", "cancelled", "error"];
   return Object.fromEntries(

@@ -15,9 +15,17 @@ export class TestServer implements AsyncDisposable {
 
   /** Starts it on a free port and waits until it says that it listens. */
   static async start(...flags: string[]): Promise<TestServer> {
+    return await TestServer.startIn({}, ...flags);
+  }
+
+  /** The same with an environment beside this process's own. */
+  static async startIn(
+    environment: Readonly<Record<string, string>>,
+    ...flags: string[]
+  ): Promise<TestServer> {
     const file = `${ROOT}test/support/server.ts`;
     const args = ["run", "--allow-all", "--frozen", file, "--test-model", "--port", "0", ...flags];
-    const deno = new RunningDeno(args);
+    const deno = new RunningDeno(args, environment);
     const printed: (string | null)[] = [];
     while (printed.at(-1) !== null) {
       const line = await deno.line();
