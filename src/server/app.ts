@@ -12,6 +12,7 @@ import { health, ready } from "./health.ts";
 import { requireKey } from "./keys.ts";
 import { LoadedModels, type ModelSource } from "./loaded_models.ts";
 import { listModels, showModel } from "./models.ts";
+import { openApi } from "./openapi.ts";
 import type { ServerParts } from "./parts.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
 import type { RunObserver } from "./run.ts";
@@ -52,6 +53,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   app.use(identify(parts), access(settings), requireKey(settings.apiKeys), limitTarget);
   mount(app, "/health", readable(health));
   mount(app, "/ready", readable(ready(models)));
+  mount(app, "/openapi.json", readable(openApi(parts)));
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
   // No HEAD: it would start a generation that nobody reads.

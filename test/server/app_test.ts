@@ -43,7 +43,6 @@ Deno.test("unknown paths and second spellings of paths are route_not_found", asy
     "/v1/blocks/blk_0123456789012345678901/",
     "/tokenize",
     "/metrics",
-    "/openapi.json",
     "/debug/faults",
     "//v1/models",
     "/v1/models/",
