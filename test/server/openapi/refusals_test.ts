@@ -30,7 +30,7 @@ const isPrivate = ({ path }: DocumentedOperation) => path !== "/health" && path 
 const hasBody = ({ body }: DocumentedOperation) => body !== undefined;
 const generates = ({ path }: DocumentedOperation) => GENERATING.includes(path);
 const usesModels = (operation: DocumentedOperation) =>
-  generates(operation) || operation.path.startsWith("/v1/models");
+  generates(operation) || /^\/(v1\/models|tokenize|detokenize)/.test(operation.path);
 
 function withHeader(name: string, value: string) {
   return ({ url, init }: WireRequest): WireRequest => {

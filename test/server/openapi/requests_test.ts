@@ -19,13 +19,18 @@ type Fields = Readonly<Record<string, unknown>>;
 // deno-lint-ignore no-explicit-any -- a JSON Schema, looked at as it is
 type Schema = any;
 
+const messages = [{ role: "user", content: "abc" }];
+
 /** A request of each operation that works, and leaves room for one more field. */
 const BASES: Readonly<Record<string, Fields>> = {
-  "POST /v1/completions": { model: MODEL, prompt: "abc" },
-  "POST /v1/chat/completions": { model: MODEL, messages: [{ role: "user", content: "abc" }] },
-  "POST /v1/blocks": { prompt: "abc", stream: false },
-  "GET /v1/blocks": { prompt: "abc", stream: false },
+  "POST /v1/completions": { model: MODEL, prompt: "abc", max_tokens: 4 },
+  "POST /v1/chat/completions": { model: MODEL, messages, max_tokens: 4 },
+  "POST /v1/blocks": { prompt: "abc", stream: false, max_tokens: 4 },
+  "GET /v1/blocks": { prompt: "abc", stream: false, max_tokens: 4 },
+  "POST /tokenize": { text: "abc" },
+  "POST /detokenize": { tokens: [97, 98] },
 };
+const TRIED = Object.entries(BASES).filter(([name]) => SERVED.some((each) => each.name === name));
 
 /** Fields that others need beside them. */
 const COMPANIONS: Readonly<Record<string, Fields>> = {
@@ -134,8 +139,11 @@ function isWritable(name: string, schema: Schema, value: unknown): boolean {
 
 /** A request that works, but for `value` if that is wrong. */
 function requestWith(name: string, field: string, value: unknown): Fields {
-  const length = field === "max_completion_tokens" ? {} : { max_tokens: 4 };
-  return { ...length, ...BASES[name], ...COMPANIONS[field], [field]: value };
+  const { max_tokens, ...base } = BASES[name]!;
+  const length = max_tokens === undefined || field === "max_completion_tokens"
+    ? {}
+    : { max_tokens };
+  return { ...base, ...length, ...COMPANIONS[field], [field]: value };
 }
 
 /** What of a schema's field the schema refuses: of other types, and out of range. */
@@ -152,7 +160,7 @@ function isAnyText(name: string, { type, maxLength, enum: values, pattern }: Sch
   return name.startsWith("GET") && isText;
 }
 
-for (const [name, base] of Object.entries(BASES)) {
+for (const [name, base] of TRIED) {
   const { properties, isValid } = takenBy(name);
 
   Deno.test(`${name} refuses every value that its schema refuses`, async () => {
@@ -193,7 +201,7 @@ for (const [name, base] of Object.entries(BASES)) {
   });
 }
 
-for (const [name, base] of Object.entries(BASES).filter(([name]) => name.startsWith("POST"))) {
+for (const [name, base] of TRIED.filter(([name]) => name.startsWith("POST"))) {
   Deno.test(`${name} takes null for every field that its schema does not require`, async () => {
     const { schema } = operation(name).body;
     const { properties, required = [] } =
@@ -206,7 +214,7 @@ for (const [name, base] of Object.entries(BASES).filter(([name]) => name.startsW
   });
 }
 
-for (const [name, base] of Object.entries(BASES).filter(([name]) => name.startsWith("POST"))) {
+for (const [name, base] of TRIED.filter(([name]) => name.startsWith("POST /v1/"))) {
   Deno.test(`${name} takes what changes nothing, as its schema does`, async () => {
     for (const neutral of NEUTRAL) {
       const request = { ...base, ...neutral };
@@ -264,5 +272,5 @@ Deno.test("every operation with fields that is served is tried here", () => {
   const withFields = SERVED.filter(({ body, parameters, path }) =>
     body !== undefined || parameters.some((each) => each.in === "query" && !path.includes("{"))
   );
-  assertEquals(withFields.map(({ name }) => name).sort(), Object.keys(BASES).sort());
+  assertEquals(withFields.map(({ name }) => name).sort(), TRIED.map(([name]) => name).sort());
 });
