@@ -7,7 +7,7 @@ import { attachToBlocks, deleteBlocks, getBlocks, postBlocks } from "./blocks.ts
 import { postChat } from "./chat.ts";
 import { postCompletions } from "./completions.ts";
 import type { AppEnv } from "./context.ts";
-import { ERROR_CODES, errorResponse, RequestError } from "./errors.ts";
+import { errorResponse, RequestError, STATUS } from "./errors.ts";
 import { reportFailure } from "./failures.ts";
 import { Generations } from "./generations.ts";
 import { health, ready } from "./health.ts";
@@ -17,6 +17,7 @@ import { showMetrics } from "./metrics.ts";
 import { listModels, showModel } from "./models.ts";
 import { countRun, observeAll, traceRun } from "./observers.ts";
 import type { ObservedRun, ServerParts } from "./parts.ts";
+import { openApi } from "./openapi.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
 import type { RunObserver } from "./run.ts";
 import type { ServerSettings } from "./settings.ts";
@@ -50,6 +51,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   mount(app, "/health", readable(health));
   mount(app, "/ready", readable(ready(models)));
   mount(app, "/metrics", readable(showMetrics(parts)));
+  mount(app, "/openapi.json", readable(openApi(parts)));
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
   // No HEAD: it would start a generation that nobody reads.
@@ -71,7 +73,11 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
 
 function toParts({ models, settings, version, writeLog, ...options }: AppOptions): ServerParts {
   const nowMs = options.nowMs ?? (() => performance.timeOrigin + performance.now());
-  const metrics = new Metrics({ version, startMs: performance.timeOrigin, codes: ERROR_CODES });
+  const metrics = new Metrics({
+    version,
+    startMs: performance.timeOrigin,
+    codes: Object.keys(STATUS),
+  });
   return {
     models: new LoadedModels(models, { waits: options.waitForModel ?? false }),
     settings,

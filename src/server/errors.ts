@@ -1,7 +1,7 @@
 import { BusyError, SequenceError } from "../engine/request.ts";
 
 /** Every code that an error body may carry, with its HTTP status. */
-const STATUS = {
+export const STATUS = {
   invalid_json: 400,
   invalid_utf8: 400,
   missing_required_parameter: 400,
@@ -38,9 +38,6 @@ const STATUS = {
 
 /** Code of an error body. */
 export type ErrorCode = keyof typeof STATUS;
-
-/** All of them. */
-export const ERROR_CODES: readonly string[] = Object.keys(STATUS);
 
 /** The JSON body of every refusal, and the data of an `error` event. */
 export interface ErrorBody {
