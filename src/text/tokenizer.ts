@@ -91,9 +91,14 @@ export class Tokenizer {
    * @throws {RangeError} If no token has one of the ids.
    */
   decode(tokens: readonly number[]): string {
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    const parts = tokens.map((token) => decoder.decode(this.bytes(token), { stream: true }));
-    const text = parts.join("") + decoder.decode();
+    const parts = tokens.map((token) => this.bytes(token));
+    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let length = 0;
+    for (const part of parts) {
+      bytes.set(part, length);
+      length += part.length;
+    }
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     const { leading } = this.#spelling;
     return text.startsWith(leading) ? text.slice(leading.length) : text;
   }

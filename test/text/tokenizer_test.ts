@@ -106,6 +106,18 @@ Deno.test("Tokenizer encode() takes time in proportion to the text", () => {
   }
 });
 
+Deno.test("Tokenizer encode() takes time in proportion to marks that it brings into order", () => {
+  for (const normalizer of [{ type: "NFC" }, { type: "NFKD" }]) {
+    const sequence = { type: "Sequence", normalizers: [normalizer] };
+    const tokenizer = Tokenizer.fromJson({ ...JSON_FILE, normalizer: sequence }, CONFIG);
+    const start = performance.now();
+    const tokens = tokenizer.encode("e" + "\u0301\u0316".repeat(250_000));
+    // Half a second in practice, two minutes where marks are moved one by one.
+    assertLess(performance.now() - start, 10_000);
+    assertEquals(tokenizer.decode(tokens).slice(-1), "\u0301");
+  }
+});
+
 Deno.test("Tokenizer bytes() gives a token's own UTF-8", () => {
   assertEquals([...stories.bytes(253)], [0x9f]);
   assertEquals([...stories.bytes(422)], [..."Once"].map((each) => each.charCodeAt(0)));
