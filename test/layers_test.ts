@@ -43,6 +43,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only some layers may know. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/server", "src/commands"],
+  "@huggingface/jinja": ["src/text"],
   "@huggingface/tokenizers": ["src/text"],
   "@opentelemetry/api": ["src/telemetry"],
   "prom-client": ["src/telemetry"],

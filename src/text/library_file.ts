@@ -1,14 +1,9 @@
 import { UTF8_CHARACTERS } from "./byte_alphabet.ts";
 import type { Merge } from "./byte_pairs.ts";
 import type { LibraryFile } from "./library.ts";
+import { RESERVED, reserved } from "./special_contents.ts";
 import { isByteLevel, isWordPiece, type TokenizerJson } from "./tokenizer_json.ts";
 import { quote, type Vocabulary } from "./vocabulary.ts";
-
-/**
- * Marks special tokens in what the library sees. Well-formed text has no lone surrogate, so that
- * no text can spell them.
- */
-const RESERVED = "\ud800";
 
 type Vocab = Readonly<Record<string, unknown>>;
 
@@ -35,10 +30,35 @@ export function libraryFile(json: TokenizerJson, vocabulary: Vocabulary): Librar
   };
   const { normalizer = null, pre_tokenizer = null } = json;
   const none = { post_processor: null, decoder: null };
-  // Trimming text around a token would lose it.
-  const added_tokens = (json.added_tokens ?? []).filter(({ id }) => vocabulary.added.has(id))
-    .map((each) => ({ ...each, lstrip: false, rstrip: false }));
+  const added_tokens = addedTokens(json, vocabulary);
   return { json: { model, added_tokens, normalizer, pre_tokenizer, ...none }, merges };
+}
+
+/** In code units. The library finds them by a tree with a node for each, of some 200 bytes. */
+const MOST_ADDED = 500_000;
+
+/** Ordinary ones, which are found in all text, and special ones, which are not, being reserved. */
+function addedTokens(json: TokenizerJson, { added, special }: Vocabulary): object[] {
+  const given = json.added_tokens ?? [];
+  const byId = new Map(given.map((each) => [each.id, each]));
+  // Trimming text around a token would lose it.
+  const ordinary = given.filter(({ id }) => added.has(id))
+    .map((each) => ({ ...each, lstrip: false, rstrip: false }));
+  const size = ordinary.reduce((sum, { content }) => sum + content.length, 0);
+  if (size > MOST_ADDED) {
+    throw new SyntaxError(
+      `Cannot read the tokenizer: key "added_tokens" has ${size} characters, expected at most ` +
+        MOST_ADDED,
+    );
+  }
+  const others = [...special].map((id) => ({
+    ...byId.get(id),
+    id,
+    content: reserved(id),
+    special: true,
+    normalized: false,
+  }));
+  return [...ordinary, ...others];
 }
 
 function wordPieceParts({ model }: TokenizerJson) {
