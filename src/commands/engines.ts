@@ -1,10 +1,11 @@
 import { EngineClient, EngineStartError } from "../engine/client.ts";
 import { SequenceError } from "../engine/request.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { PlainChatTemplate } from "../text/chat_template.ts";
 import { readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
-import type { ModelSource } from "./config.ts";
+import type { Config, ModelSource } from "./config.ts";
+import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import type { OpenEngine } from "./open_engine.ts";
 
@@ -19,6 +20,8 @@ export interface RunningModel extends LoadedModel {
 export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slots"> {
   readonly maxConcurrent: number;
   readonly maxQueue: number;
+  /** How chats become prompts, in place of the model's own way. */
+  readonly chatTemplate: Config["chatTemplate"];
   /** Called while the model loads. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -31,7 +34,7 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
   const { maxConcurrent, maxQueue, weights, tune, memoryBytes, onProgress } = options;
-  const tokenizer = readTokenizer(source.directory);
+  const text = readText(source.directory, options);
   const worker = new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
   const engine = new EngineClient(worker, {
     maxConcurrent,
@@ -47,8 +50,7 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
   worker.postMessage(open);
   return {
     engine,
-    tokenizer,
-    chat: null,
+    ...text,
     close: () => {
       worker.terminate();
       engine.abort(new SequenceError("draining", "The server is shutting down"));
@@ -66,11 +68,18 @@ export function startError(error: unknown): unknown {
 }
 
 /**
- * Loads the tokenizer of a checkpoint directory.
+ * Loads from a checkpoint directory what turns text into tokens.
  *
  * @throws {CheckpointError} If it cannot be read or used.
  */
-export function readTokenizer(directory: string): Tokenizer {
+export function readText(
+  directory: string,
+  { chatTemplate }: Pick<StartOptions, "chatTemplate">,
+): Pick<LoadedModel, "tokenizer" | "chat"> {
   using checkpoint = Checkpoint.open(directory);
-  return loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
+  const tokenizer = loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
+  const chat = chatTemplate === "plain"
+    ? new PlainChatTemplate(tokenizer)
+    : loadChatTemplate(checkpoint, tokenizer);
+  return { tokenizer, chat };
 }

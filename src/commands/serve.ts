@@ -117,8 +117,9 @@ function openServer(
 
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, onProgress?: ProgressListener): RunningModel[] {
-  const { weights, tune, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
-  const options = { weights, tune, maxConcurrent, maxQueue, memoryBytes };
+  const { weights, tune, maxConcurrent, maxQueue, chatTemplate, deviceMemoryBytes } = config;
+  const memoryBytes = deviceMemoryBytes;
+  const options = { weights, tune, maxConcurrent, maxQueue, chatTemplate, memoryBytes };
   return config.models.map((source) =>
     startEngine(source, { ...options, ...(onProgress && { onProgress }) })
   );

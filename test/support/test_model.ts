@@ -5,6 +5,7 @@ import type { FromEngine, Port, ToEngine } from "../../src/engine/protocol.ts";
 import { SequenceError } from "../../src/engine/request.ts";
 import { serveEngine } from "../../src/engine/worker.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
+import type { ChatTemplate } from "../../src/text/chat_template.ts";
 import { byteTokenizer } from "../server/support.ts";
 import { ScriptedDenoiser } from "./scripted_denoiser.ts";
 import { BYTE_MODEL } from "./scripted_engine.ts";
@@ -23,7 +24,10 @@ export interface TestModelOptions {
 export class TestModel implements RunningModel {
   readonly engine: EngineClient;
   readonly tokenizer = byteTokenizer;
-  readonly chat = null;
+  readonly chat: ChatTemplate = {
+    tokens: (messages) =>
+      byteTokenizer.encode(messages.findLast(({ role }) => role === "user")?.content ?? ""),
+  };
   readonly #options: TestModelOptions;
   readonly #channel = new MessageChannel();
   readonly #end = new AbortController();
