@@ -1,6 +1,17 @@
-import { assert, assertEquals, assertIsError, assertRejects, assertThrows } from "@std/assert";
-import { type EngineCapacity, EngineClient, EngineStartError } from "../../src/engine/client.ts";
-import type { FromEngine, Port, ToEngine } from "../../src/engine/protocol.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  type EngineCapacity,
+  EngineClient,
+  type EngineClientOptions,
+  EngineStartError,
+} from "../../src/engine/client.ts";
+import type {
+  EngineLoad,
+  FromEngine,
+  Port,
+  StartFailure,
+  ToEngine,
+} from "../../src/engine/protocol.ts";
 import {
   BusyError,
   type Generation,
@@ -23,27 +34,60 @@ const BLOCK: SequenceEvent = {
 };
 const END: SequenceEvent = { type: "end", reason: "length", passes: 5, queueMs: 0 };
 
+const LOSS: StartFailure = { kind: "gpu", message: "lost" };
+const LOAD: EngineLoad = {
+  usedPages: 3,
+  freePages: 4,
+  denoisePasses: 5,
+  commitPasses: 6,
+  memory: { weights: 7, cache: 8, scratch: 9 },
+};
+
+/** An engine's port: what is sent to it, and a way to answer. */
+class Answering implements Port<FromEngine, ToEngine> {
+  readonly sent: ToEngine[] = [];
+  onmessage: ((event: MessageEvent<FromEngine>) => void) | null = null;
+
+  postMessage(message: ToEngine): void {
+    this.sent.push(message);
+  }
+
+  answer(message: FromEngine): void {
+    this.onmessage?.(new MessageEvent("message", { data: message }));
+  }
+}
+
 /** A client, what it sent, and a way to answer. */
 class Line {
-  readonly sent: ToEngine[] = [];
   readonly client: EngineClient;
-  readonly #port: Port<FromEngine, ToEngine>;
+  port = new Answering();
 
-  constructor(options: Partial<ConstructorParameters<typeof EngineClient>[1]> = {}) {
-    this.#port = { postMessage: (message) => this.sent.push(message), onmessage: null };
+  constructor(options: Partial<EngineClientOptions> = {}) {
     const capacity: EngineCapacity = { maxConcurrent: 2, maxQueue: 1 };
-    this.client = new EngineClient(this.#port, { ...capacity, ...options });
+    this.client = new EngineClient(this.port, { ...capacity, ...options });
   }
 
   /** One that has said that it is ready. */
-  static ready(): Line {
-    const line = new Line();
+  static ready(options: Partial<EngineClientOptions> = {}): Line {
+    const line = new Line(options);
     line.answer({ type: "ready", model: BYTE_MODEL });
     return line;
   }
 
+  get sent(): readonly ToEngine[] {
+    return this.port.sent;
+  }
+
   answer(message: FromEngine): void {
-    this.#port.onmessage?.(new MessageEvent("message", { data: message }));
+    this.port.answer(message);
+  }
+
+  /** Gives the client another engine, which is not ready yet; the port of the one before. */
+  replace(): Answering {
+    const before = this.port;
+    this.port = new Answering();
+    this.client.attach(this.port);
+    return before;
   }
 
   event(id: number, event: SequenceEvent): void {
@@ -231,38 +275,130 @@ Deno.test("EngineClient.abort() ends every sequence with the error", async () =>
   assertEquals(line.sent.length, 2);
 });
 
-Deno.test("EngineClient fails everybody when the device is lost, until it is back", async () => {
+Deno.test("EngineClient fails everybody when the device is lost, until another is ready", async () => {
   const line = Line.ready();
-  const lost = line.client.submit([REQUEST])[0]!;
-  line.answer({ type: "failed", failure: { kind: "gpu", message: "lost" } });
+  const lost = [line.client.submit([REQUEST])[0]!, line.client.submit([REQUEST])[0]!];
+  line.event(0, BLOCK);
+  line.answer({ type: "failed", failure: LOSS });
   assertEquals([line.client.status, refusal(line.client)], ["device_lost", "device_lost"]);
-  const error = await readAll(lost).catch((error) => error);
-  assertIsError(error, SequenceError);
-  assertEquals(error.code, "device_lost");
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  assertEquals(line.client.status, "ready");
+  for (const generation of lost) {
+    const error = await assertRejects(() => readAll(generation), SequenceError);
+    assertEquals(error.code, "device_lost");
+  }
+  line.replace();
+  assertEquals([line.client.status, refusal(line.client)], ["device_lost", "device_lost"]);
+  line.answer({ type: "ready", model: { ...BYTE_MODEL, adapter: "another" } });
+  assertEquals([line.client.status, line.client.model.adapter], ["ready", "another"]);
   const next = line.client.submit([REQUEST])[0]!;
+  assertEquals(line.sent, [{ type: "submit", id: 2, request: REQUEST }]);
+  line.event(2, BLOCK);
+  line.event(2, END);
+  assertEquals(await readAll(next), [BLOCK, END]);
+});
+
+Deno.test("EngineClient does not hear an engine that has failed", async () => {
+  const line = Line.ready();
+  line.client.submit([REQUEST]);
+  line.answer({ type: "failed", failure: LOSS });
+  line.answer({ type: "ready", model: BYTE_MODEL });
+  line.answer({ type: "load", load: LOAD });
+  assertEquals([line.client.status, line.client.stats.usedPages], ["device_lost", 0]);
+  const before = line.replace();
+  line.answer({ type: "ready", model: BYTE_MODEL });
+  const next = line.client.submit([REQUEST])[0]!;
+  // Ids go on, but a late message may have any.
+  before.answer({ type: "event", id: 1, event: BLOCK });
+  before.answer({ type: "error", id: 1, code: "device_lost", message: "lost" });
+  before.answer({ type: "failed", failure: LOSS });
   line.event(1, END);
   assertEquals(await readAll(next), [END]);
+  assertEquals([line.client.status, line.client.stats.losses], ["ready", 1]);
 });
 
-Deno.test("EngineClient that has failed for another reason says so", async () => {
+Deno.test("EngineClient does not ask a new engine to cancel what the one before had", () => {
   const line = Line.ready();
-  const generation = line.client.submit([REQUEST])[0]!;
-  line.answer({ type: "failed", failure: { kind: "internal", message: "a bug" } });
-  assertEquals(line.client.status, "failed");
-  const error = await assertRejects(() => readAll(generation), SequenceError);
-  assertEquals(error.code, "internal_error");
+  const lost = line.client.submit([REQUEST])[0]!;
+  line.answer({ type: "failed", failure: LOSS });
+  line.replace();
+  line.answer({ type: "ready", model: BYTE_MODEL });
+  lost.cancel();
+  assertEquals(line.sent, []);
 });
 
-Deno.test("EngineClient reports a failure of an engine that was ready, once", () => {
+Deno.test("EngineClient counts losses, not tries to come back", () => {
+  const line = Line.ready();
+  for (const kind of ["gpu", "gpu", "internal", "checkpoint"] as const) {
+    line.answer({ type: "failed", failure: { kind, message: "no luck" } });
+    line.replace();
+  }
+  assertEquals(line.client.stats.losses, 1);
+  line.answer({ type: "ready", model: BYTE_MODEL });
+  line.client.fail({ kind: "internal", message: "a bug" });
+  assertEquals(line.client.stats.losses, 2);
+});
+
+Deno.test("EngineClient holds nothing while the device is lost, and goes on counting passes", () => {
+  const line = Line.ready();
+  line.answer({ type: "load", load: LOAD });
+  line.answer({ type: "failed", failure: LOSS });
+  const { running, usedPages, freePages, memory, denoisePasses } = line.client.stats;
+  assertEquals([running, usedPages, freePages, denoisePasses], [0, 0, 0, 5]);
+  assertEquals(memory, { weights: 0, cache: 0, scratch: 0 });
+  line.replace();
+  line.answer({ type: "load", load: LOAD });
+  const { usedPages: used, commitPasses } = line.client.stats;
+  assertEquals([used, commitPasses], [3, 12]);
+});
+
+// What ends an engine is no affair of clients: they may try again either way.
+for (
+  const [kind, status] of [
+    ["internal", "device_lost"],
+    ["checkpoint", "failed"],
+  ] as const
+) {
+  Deno.test(`EngineClient is ${status} after a failure of kind ${kind}`, async () => {
+    const line = Line.ready();
+    const generation = line.client.submit([REQUEST])[0]!;
+    line.answer({ type: "failed", failure: { kind, message: "a bug" } });
+    assertEquals([line.client.status, refusal(line.client)], [status, "device_lost"]);
+    const error = await assertRejects(() => readAll(generation), SequenceError);
+    assertEquals(error.code, "device_lost");
+  });
+}
+
+Deno.test("EngineClient that drains stays so when the device is lost, and is idle", async () => {
+  const line = Line.ready();
+  line.client.submit([REQUEST]);
+  line.client.drain();
+  const idle = line.client.idle();
+  line.answer({ type: "failed", failure: LOSS });
+  await idle;
+  assertEquals([line.client.status, refusal(line.client)], ["draining", "draining"]);
+});
+
+Deno.test("EngineClient reports every failure of an engine that was ready, and what follows", () => {
+  const told: string[] = [];
+  const options: Partial<EngineClientOptions> = {
+    onFailure: ({ message }) => told.push(message),
+    onReady: () => told.push("ready"),
+    onProgress: () => told.push("progress"),
+  };
+  const line = Line.ready(options);
+  line.answer({ type: "failed", failure: LOSS });
+  line.replace();
+  // Nobody looks at a bar any more.
+  line.answer({ type: "progress", done: 1, total: 2 });
+  line.answer({ type: "failed", failure: { kind: "gpu", message: "no adapter" } });
+  line.replace();
+  line.answer({ type: "ready", model: BYTE_MODEL });
+  assertEquals(told, ["ready", "lost", "no adapter", "ready"]);
+});
+
+Deno.test("EngineClient reports an engine that never was ready by `ready` alone", async () => {
   const failures: string[] = [];
   const line = new Line({ onFailure: ({ message }) => failures.push(message) });
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  line.answer({ type: "failed", failure: { kind: "gpu", message: "lost" } });
-  assertEquals(failures, ["lost"]);
-  // One that never was is reported by `ready`.
-  const never = new Line({ onFailure: ({ message }) => failures.push(message) });
-  never.answer({ type: "failed", failure: { kind: "gpu", message: "no adapter" } });
-  assertEquals(failures, ["lost"]);
+  line.answer({ type: "failed", failure: LOSS });
+  await assertRejects(() => line.client.ready, EngineStartError, "lost");
+  assertEquals([failures, line.client.status, line.client.stats.losses], [[], "failed", 0]);
 });
