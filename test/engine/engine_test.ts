@@ -245,14 +245,14 @@ Deno.test("EngineLoop ends a sequence that the denoiser does not take, and nothi
   engine.assertIdle();
 });
 
-Deno.test("EngineLoop does not blame the device for what is no fault of it", async () => {
+Deno.test("EngineLoop that ends by a bug tells everybody to try again", async () => {
   const beforeRead = () => {
     throw new TypeError("a bug");
   };
   const engine = new ScriptedLoop({ limits: { slots: 1 }, beforeRead });
   const sequences = await engine.finish([copyRequest(PROMPT), copyRequest(PROMPT)]);
   await assertRejects(() => engine.running, TypeError, "a bug");
-  assertEquals(sequences.map(({ error }) => error?.code), ["internal_error", "internal_error"]);
+  assertEquals(sequences.map(({ error }) => error?.code), ["device_lost", "device_lost"]);
   engine.assertIdle();
 });
 
