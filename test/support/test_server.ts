@@ -36,6 +36,11 @@ export class TestServer implements AsyncDisposable {
     throw new Error(`Cannot find the server's address: it printed ${printed.join("\n")}`);
   }
 
+  /** Of the server's process. */
+  get pid(): number {
+    return this.#deno.process.pid;
+  }
+
   get status(): Promise<Deno.CommandStatus> {
     return this.#deno.process.status;
   }
