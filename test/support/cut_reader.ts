@@ -24,6 +24,14 @@ export interface CutReaderOptions {
   readonly draw: () => number;
 }
 
+/** The server does not begin a generation, or knows it no longer. */
+export class RefusalError extends Error {
+  override readonly name = "RefusalError";
+  constructor(readonly status: number) {
+    super(`Cannot read on: the status is ${status}`);
+  }
+}
+
 /** A client whose connections break after some bytes, and which comes back until it has all events. */
 export class CutReader {
   /** Those that came whole, in order. */
@@ -45,7 +53,11 @@ export class CutReader {
     return ["done", "error"].includes(this.events.at(-1)?.event ?? "");
   }
 
-  /** Reads the generation to its end; one of which not even the first event came is begun anew. */
+  /**
+   * Reads the generation to its end; one of which not even the first event came is begun anew.
+   *
+   * @throws {RefusalError} If an answer is no stream.
+   */
   async read(): Promise<void> {
     while (!this.isDone) {
       const [first] = this.events;
@@ -116,7 +128,7 @@ export class CutReader {
     // What came beyond the cut is lost.
     const { status, body, isWhole } = parseResponse(bytes.subarray(0, count));
     if (!isWhole) this.#cuts += 1;
-    if (status !== null) assertEquals(status, 200);
+    if (status !== null && status !== 200) throw new RefusalError(status);
     for (const [i, event] of wholeEvents(body).entries()) {
       const known = this.events[after + 1 + i];
       // What comes again is the same as before.
