@@ -8,17 +8,35 @@ const TOKENS = 4000;
 /** Time to the next answer. Those who wait before it would take minutes. */
 const NEXT_MS = 2000;
 
-/** A stream that has begun, on a connection of its own. */
-async function begin(server: TestServer): Promise<Deno.TcpConn> {
-  const request = { prompt: "on and on, ", max_tokens: TOKENS, resume_ms: 0 };
-  const connection = await connectRaw(server.address, postText("/v1/blocks", request));
-  await readRaw(connection, (bytes) => new TextDecoder().decode(bytes).includes("event: start"));
+/** What clients ask for, and what comes at once: of an answer that is not streamed, nothing. */
+const ENDLESS = [
+  { path: "/v1/blocks", body: { resume_ms: 0 }, first: "event: start" },
+  { path: "/v1/blocks", body: { stream: false }, first: "" },
+  { path: "/v1/completions", body: { model: "test-copy", stream: true }, first: "HTTP/1.1 200" },
+  { path: "/v1/completions", body: { model: "test-copy" }, first: "" },
+];
+
+/** Client number `i`, on a connection of its own. */
+async function begin(server: TestServer, i: number): Promise<Deno.TcpConn> {
+  const { path, body, first } = ENDLESS[i % ENDLESS.length]!; // Never beyond its end.
+  const text = postText(path, { prompt: "on and on, ", max_tokens: TOKENS, ...body });
+  const connection = await connectRaw(server.address, text);
+  await readRaw(connection, (bytes) => new TextDecoder().decode(bytes).includes(first));
   return connection;
+}
+
+async function beginAll(server: TestServer): Promise<Deno.TcpConn[]> {
+  const connections = await Promise.all(
+    Array.from({ length: CLIENTS }, (_, i) => begin(server, i)),
+  );
+  // Those of whom nothing comes have asked before this.
+  await (await server.get("/health")).body?.cancel();
+  return connections;
 }
 
 Deno.test(`${CLIENTS} clients that leave at once free their places at once`, async () => {
   await using server = await TestServer.start();
-  const connections = await Promise.all(Array.from({ length: CLIENTS }, () => begin(server)));
+  const connections = await beginAll(server);
   for (const each of connections) each.close();
   const leftAt = performance.now();
   const { text, last } = await server.blocks({ prompt: "next", max_tokens: 4 });
@@ -31,7 +49,7 @@ Deno.test.ignore(
   "the metrics tell of clients that left, and that nothing is held for them",
   async () => {
     await using server = await TestServer.start();
-    const connections = await Promise.all(Array.from({ length: CLIENTS }, () => begin(server)));
+    const connections = await beginAll(server);
     for (const each of connections) each.close();
     const cancelled = () => metric(server, "bd_sequences_total", { finish_reason: "cancelled" });
     while (await cancelled() < CLIENTS) {
