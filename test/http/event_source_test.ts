@@ -12,8 +12,8 @@ const PROMPT = "over and over ";
 const TOKENS = 100;
 const QUERY = new URLSearchParams({ prompt: PROMPT, max_tokens: String(TOKENS), block_size: "8" });
 
-/** Everything an `EventSource` is told until it gives up, which it does at the end. */
-function listen(url: string): Promise<StreamedEvent[]> {
+/** Everything an `EventSource` is told until it gives up, and the status that makes it do so. */
+function listen(url: string): Promise<{ events: StreamedEvent[]; status: number | undefined }> {
   const source = new EventSource(url);
   const events: StreamedEvent[] = [];
   for (const name of ["start", "block", "done"]) {
@@ -21,9 +21,9 @@ function listen(url: string): Promise<StreamedEvent[]> {
       events.push({ event: name, id: lastEventId, data: JSON.parse(data) });
     });
   }
-  const over = Promise.withResolvers<StreamedEvent[]>();
-  source.onerror = () => {
-    if (source.readyState === source.CLOSED) over.resolve(events);
+  const over = Promise.withResolvers<Awaited<ReturnType<typeof listen>>>();
+  source.onerror = ({ code: status }) => {
+    if (source.readyState === source.CLOSED) over.resolve({ events, status });
   };
   return over.promise;
 }
@@ -34,12 +34,13 @@ Deno.test("an EventSource comes back by itself, misses nothing, and stops at the
   const cuts = [[1200, 700], [2000]];
   await Promise.all(cuts.map(async (cutsAt) => {
     await using proxy = new CuttingProxy(server.address, cutsAt);
-    const events = await listen(`${proxy.address}/v1/blocks?${QUERY}`);
+    const { events, status } = await listen(`${proxy.address}/v1/blocks?${QUERY}`);
     const id = events[0]?.data.id;
     assertEquals(events.map((each) => each.id), events.map((_, i) => `${id}.${i}`));
     const texts = events.slice(1, -1).map(({ data }) => data.text);
     assertEquals(texts.join(""), copiedText(PROMPT, TOKENS));
     assertEquals(events.at(-1)?.event, "done");
+    assertEquals(status, 204);
     assertEquals(proxy.connections, cutsAt.length + 1);
   }));
 });
