@@ -8,8 +8,8 @@ const MINUTE_MS = 60_000;
 const MIB = 1 << 20;
 /** Caches and the heap have found their size by then. */
 const FLAT_FROM_MINUTE = 10;
-/** A line through less than this is no line. */
-const LEAST_MINUTES = 2;
+/** A line through fewer says little. */
+const LEAST_MINUTES = 5;
 
 /** How much memory the server held at some time. */
 export interface MemorySample {
@@ -52,9 +52,8 @@ export class Watch {
 
   /** The share by which the server has grown since it had found its size; `null` if too early. */
   get growth(): number | null {
-    const late = this.#memory.filter(({ minute }) => minute >= FLAT_FROM_MINUTE);
-    const minutes = (late.at(-1)?.minute ?? 0) - (late[0]?.minute ?? 0);
-    return minutes < LEAST_MINUTES ? null : growthOf(late);
+    const late = lowsOf(this.#memory).filter(({ minute }) => minute >= FLAT_FROM_MINUTE);
+    return late.length < LEAST_MINUTES ? null : growthOf(late);
   }
 
   async #look(minute: number): Promise<void> {
@@ -71,6 +70,21 @@ export class Watch {
       `minute ${minute}: ${(bytes / MIB).toFixed(0)} MiB, ${tally.failed} failures; ${tally}`,
     );
   }
+}
+
+/**
+ * The least of every whole minute: what the heap takes for a while between two collections is no
+ * growth.
+ */
+export function lowsOf(samples: readonly MemorySample[]): MemorySample[] {
+  const lows: MemorySample[] = [];
+  for (const { minute, bytes } of samples) {
+    const whole = Math.floor(minute);
+    const low = lows.at(-1);
+    if (low?.minute !== whole) lows.push({ minute: whole, bytes });
+    else if (bytes < low.bytes) lows[lows.length - 1] = { minute: whole, bytes };
+  }
+  return lows;
 }
 
 /** Growth from the first to the last sample along the line of least squares, as a share of the mean. */

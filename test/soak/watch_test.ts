@@ -1,5 +1,5 @@
-import { assertAlmostEquals } from "@std/assert";
-import { growthOf } from "./watch.ts";
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { growthOf, lowsOf } from "./watch.ts";
 
 const line = (bytesOf: (minute: number) => number) =>
   Array.from({ length: 21 }, (_, minute) => ({ minute, bytes: bytesOf(minute) }));
@@ -13,4 +13,10 @@ Deno.test("growthOf() is the share by which a line rises over its length", () =>
 
 Deno.test("growthOf() takes ups and downs that even out for no growth", () => {
   assertAlmostEquals(growthOf(line((minute) => 100 + (minute % 2))), 0);
+});
+
+Deno.test("lowsOf() has the least of every minute", () => {
+  const samples = [[0.1, 5], [0.9, 3], [1, 8], [1.5, 9], [3.2, 4], [3.3, 4], [3.9, 6]] as const;
+  const lows = lowsOf(samples.map(([minute, bytes]) => ({ minute, bytes })));
+  assertEquals(lows.map(({ minute, bytes }) => [minute, bytes]), [[0, 3], [1, 8], [3, 4]]);
 });
