@@ -40,7 +40,7 @@ Deno.test(`${CLIENTS} clients that leave at once free their places at once`, asy
   assert(ms < NEXT_MS, `the next answer took ${ms} ms`);
 });
 
-Deno.test.ignore(
+Deno.test(
   "the metrics tell of clients that left, and of nothing held for them",
   async () => {
     await using server = await TestServer.start();

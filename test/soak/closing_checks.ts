@@ -9,7 +9,7 @@ const IDLE_MS = 30_000;
 /** Checks, when all clients have gone, that nothing is left and that the books balance. */
 export async function checkBooks(server: TestServer, tally: Tally): Promise<void> {
   const samples = await scrapeIdle(server);
-  const get = (name: string, labels = {}) => sumOf(samples, name, labels);
+  const get = (name: string, labels = {}) => sumOf(samples, name, { labels });
   const check = (what: string, isRight: boolean) => {
     if (!isRight) tally.fail(what);
   };

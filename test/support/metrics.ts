@@ -1,54 +1,27 @@
+import { type Exposition, type Labels, readExposition } from "./prometheus.ts";
 import type { TestServer } from "./test_server.ts";
 
-/** One sample of a scrape. */
-export interface Sample {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/**
- * Reads `GET /metrics`.
- *
- * @throws {SyntaxError} If a line is neither a comment nor a sample.
- */
-export async function scrape(server: Pick<TestServer, "get">): Promise<Sample[]> {
-  const text = await (await server.get("/metrics")).text();
-  return text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).map(parseSample);
-}
-
-function parseSample(line: string): Sample {
-  const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
-  if (!match) throw new SyntaxError(`Cannot read the sample: it is ${JSON.stringify(line)}`);
-  const [, name = "", labels = "", value = ""] = match;
-  // Values of labels come from fixed lists, none of which has a quote or a backslash.
-  const pairs = [...labels.matchAll(/([a-z_]+)="([^"]*)"/g)].map(([, key, text]) => [key, text]);
-  return {
-    name,
-    labels: Object.fromEntries(pairs),
-    value: Number(value.replace("+Inf", "Infinity")),
-  };
+/** Reads `GET /metrics`. */
+export async function scrape(server: TestServer): Promise<Exposition> {
+  return readExposition(await (await server.get("/metrics")).text());
 }
 
 /** Sum of the samples `name` that have these labels, whatever others they have; 0 where none is. */
 export function sumOf(
-  samples: readonly Sample[],
+  exposition: Exposition,
   name: string,
-  labels: Readonly<Record<string, string>> = {},
+  { labels: wanted = {} }: { readonly labels?: Labels } = {},
 ): number {
-  const wanted = Object.entries(labels);
-  return samples
-    .filter((each) =>
-      each.name === name && wanted.every(([key, text]) => each.labels[key] === text)
-    )
-    .reduce((sum, { value }) => sum + value, 0);
+  return exposition.labels(name)
+    .filter((each) => Object.entries(wanted).every(([key, text]) => each[key] === text))
+    .reduce((sum, labels) => sum + exposition.value(name, labels)!, 0); // They are there.
 }
 
 /** {@linkcode sumOf} what a server says now. */
 export async function metric(
-  server: Pick<TestServer, "get">,
+  server: TestServer,
   name: string,
-  labels: Readonly<Record<string, string>> = {},
+  labels: Labels = {},
 ): Promise<number> {
-  return sumOf(await scrape(server), name, labels);
+  return sumOf(await scrape(server), name, { labels });
 }
