@@ -6,6 +6,8 @@ export class TestServer implements AsyncDisposable {
   readonly #deno: RunningDeno;
   /** `http://127.0.0.1:PORT`. */
   readonly address: string;
+  /** Log lines of errors that reached nobody. */
+  readonly strayErrors: string[] = [];
 
   private constructor(deno: RunningDeno, address: string) {
     this.#deno = deno;
@@ -85,6 +87,8 @@ export class TestServer implements AsyncDisposable {
 
   /** A pipe that nobody empties would stop the server. */
   async #drainLog(): Promise<void> {
-    while (await this.#deno.line() !== null);
+    for (let line = await this.#deno.line(); line !== null; line = await this.#deno.line()) {
+      if (line.includes('"event":"stray_error"')) this.strayErrors.push(line);
+    }
   }
 }
