@@ -84,3 +84,7 @@ if (import.meta.main && Deno.args.length > 0) {
   void followLauncher();
   Deno.exit(await main(Deno.args));
 }
+
+// What is left is the serverless form. Where it is traced, that begins before fetch() is called.
+const { hideTargets } = await import("./src/telemetry/tracing.ts");
+hideTargets();

@@ -1,7 +1,7 @@
 import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protocol.ts";
 import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
-import { type Gpu, GpuError } from "../gpu/mod.ts";
+import { Gpu, GpuError } from "../gpu/mod.ts";
 import type { Denoiser } from "../model/denoiser.ts";
 import { allocateModel, GpuDenoiser } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
@@ -18,10 +18,29 @@ export interface OpenEngine {
   readonly memoryBytes: number | null;
 }
 
+/** What the engine works with in place of the denoiser that it is given. */
+export type Observe = (denoiser: Denoiser, gpu: Gpu) => Denoiser;
+
+/** Runs an engine on a device of its own until one of them fails, and tells the port of that. */
+export async function runEngine(
+  port: Port<ToEngine, FromEngine>,
+  parts: { readonly source: OpenEngine; readonly observe?: Observe },
+): Promise<void> {
+  try {
+    using gpu = await Gpu.open();
+    // An engine without work does not look at its device.
+    const loss = gpu.lost.then((error) => {
+      throw error;
+    });
+    await Promise.race([openEngine(port, { gpu, ...parts }), loss]);
+  } catch (error) {
+    port.postMessage({ type: "failed", failure: toFailure(error) });
+  }
+}
+
 /**
  * Loads a model and runs its engine until the end, in this isolate.
  *
- * @param parts `observe`: what the engine works with in place of the denoiser it is given.
  * @throws {CheckpointError | GpuError} If the model cannot be loaded, or the device fails.
  */
 export async function openEngine(
@@ -29,7 +48,7 @@ export async function openEngine(
   parts: {
     readonly gpu: Gpu;
     readonly source: OpenEngine;
-    readonly observe?: (denoiser: Denoiser) => Denoiser;
+    readonly observe?: Observe;
   },
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
@@ -50,7 +69,7 @@ export async function openEngine(
   gpu.check();
   const { config } = network;
   await serveEngine(port, {
-    denoiser: observe(denoiser),
+    denoiser: observe(denoiser, gpu),
     model: {
       id,
       created: Math.floor(Date.now() / 1000),

@@ -108,7 +108,7 @@ export class EngineLoop {
         }
       }
     } catch (cause) {
-      this.#failAll(failureOf(cause));
+      this.#failAll(new SequenceError("device_lost", "The engine failed", { cause }));
       throw cause;
     }
   }
@@ -235,11 +235,4 @@ export class EngineLoop {
 /** Moves an estimate, 0 where there is none yet, towards what was measured. */
 function smooth(estimate: number, measured: number): number {
   return estimate === 0 ? measured : (1 - SMOOTHING) * estimate + SMOOTHING * measured;
-}
-
-/** What running sequences are told. By its name, since the engine knows nothing of devices. */
-function failureOf(cause: unknown): SequenceError {
-  return cause instanceof Error && cause.name === "GpuError"
-    ? new SequenceError("device_lost", "The device failed", { cause })
-    : new SequenceError("internal_error", "The engine failed", { cause });
 }

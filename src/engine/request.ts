@@ -131,7 +131,7 @@ export interface EngineStats {
   readonly commitPasses: number;
   /** Bytes on the device. */
   readonly memory: DeviceMemory;
-  /** How often the device was lost. */
+  /** How often the device was lost, with its engine or by itself. */
   readonly losses: number;
 }
 

@@ -2,7 +2,8 @@ import { EngineLoop } from "../../src/engine/engine.ts";
 import type { SequenceEvent, SequenceRequest } from "../../src/engine/request.ts";
 import { nextTurn } from "../../src/engine/worker.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
-import { GpuDenoiser, type Network } from "../../src/model/mod.ts";
+import type { Bd3lm } from "../../src/model/bd3lm.ts";
+import { GpuDenoiser } from "../../src/model/mod.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import { loadNetwork } from "./forward.ts";
 
@@ -10,6 +11,13 @@ import { loadNetwork } from "./forward.ts";
 export interface Outcome {
   readonly tokens: readonly number[];
   readonly events: readonly SequenceEvent[];
+}
+
+/** A sequence under way. */
+export interface Started {
+  readonly id: number;
+  readonly events: readonly SequenceEvent[];
+  readonly outcome: Promise<Outcome>;
 }
 
 /** A request that continues `prompt` with everything else at its default. */
@@ -36,7 +44,7 @@ export function requestOf(
 
 /** The product's engine on the product's denoiser, in this isolate. */
 export class DeviceEngine implements AsyncDisposable {
-  readonly network: Network;
+  readonly network: Bd3lm;
   readonly denoiser: GpuDenoiser;
   readonly loop: EngineLoop;
   readonly #waiting = new Map<
@@ -46,7 +54,7 @@ export class DeviceEngine implements AsyncDisposable {
   readonly #running: Promise<void>;
   #nextId = 0;
 
-  private constructor(network: Network, denoiser: GpuDenoiser) {
+  private constructor(network: Bd3lm, denoiser: GpuDenoiser) {
     this.network = network;
     this.denoiser = denoiser;
     this.loop = new EngineLoop(denoiser, {
@@ -75,13 +83,14 @@ export class DeviceEngine implements AsyncDisposable {
     return Promise.all(requests.map((request) => this.start(request).outcome));
   }
 
-  /** Starts one request. */
-  start(request: SequenceRequest): { readonly id: number; readonly outcome: Promise<Outcome> } {
+  /** Starts one request; `events` is what it tells so far. */
+  start(request: SequenceRequest): Started {
     const id = this.#nextId++;
     const done = Promise.withResolvers<Outcome>();
-    this.#waiting.set(id, { events: [], done });
+    const events: SequenceEvent[] = [];
+    this.#waiting.set(id, { events, done });
     this.loop.submit(id, request);
-    return { id, outcome: done.promise };
+    return { id, events, outcome: done.promise };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

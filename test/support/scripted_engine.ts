@@ -106,6 +106,7 @@ export class ScriptedEngine implements Engine {
 
   async #run(request: SequenceRequest, channel: Channel): Promise<void> {
     const { prompt, maxTokens, blockSize, stopToken } = request;
+    channel.push({ type: "admitted", queueMs: 0 });
     let passes = 1;
     let reason: "length" | "eos" | "cancelled" = "length";
     for (let index = 0; index * blockSize < maxTokens && reason === "length"; index += 1) {

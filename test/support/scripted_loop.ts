@@ -10,6 +10,7 @@ import type {
   StepEvent,
 } from "../../src/engine/request.ts";
 import { nextTurn } from "../../src/engine/worker.ts";
+import type { PassPlan } from "../../src/model/denoiser.ts";
 import { type DenoiserScript, ScriptedDenoiser } from "./scripted_denoiser.ts";
 
 /** What became of a sequence so far. */
@@ -65,12 +66,17 @@ export class ScriptedLoop implements AsyncDisposable {
   onEvent: (sequence: Followed, event: SequenceEvent) => void = () => {};
   /** What the loop told of what it holds, in order. */
   readonly loads: EngineLoad[] = [];
+  /** The bursts so far: the passes of each. */
+  readonly recorded: (readonly PassPlan[])[] = [];
   /** Settles when the loop ends. */
   readonly running: Promise<void>;
   readonly #followed: Followed[] = [];
 
   constructor(script: DenoiserScript = {}) {
-    this.denoiser = new ScriptedDenoiser(script);
+    this.denoiser = new ScriptedDenoiser({
+      onRecord: (passes) => this.recorded.push(passes),
+      ...script,
+    });
     this.loop = new EngineLoop(this.denoiser, {
       listener: {
         onEvent: (id, event) => {
