@@ -57,7 +57,7 @@ export function lossOf({ weights }: NoisyCopy, logP: ArrayLike<number>): number 
  * Source: Arriola et al. 2025, "Block Diffusion", equation 8.
  *
  * @throws {GpuError} If the device failed.
- * @throws {Error} If the network gave no finite numbers.
+ * @throws {NotFiniteError} If the network gave no finite numbers.
  */
 export async function* boundsOf(
   scorer: Scorer,
