@@ -58,6 +58,7 @@ export class EngineClient implements Engine {
   /** As the Worker told last, passes summed up. */
   #load = NOTHING;
   #losses = 0;
+  readonly #closed = Promise.withResolvers<void>();
 
   constructor(port: Port<FromEngine, ToEngine>, options: EngineClientOptions) {
     this.#port = port;
@@ -134,8 +135,20 @@ export class EngineClient implements Engine {
     this.#state = this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed";
     this.#load = sumPasses(this.#load, NOTHING);
     this.#ready.reject(new EngineStartError(failure));
+    this.#closed.resolve();
     this.abort(new SequenceError("device_lost", "The engine failed"));
     if (this.#model) this.#options.onFailure?.(failure);
+  }
+
+  /**
+   * Ends the engine for good, after the passes under way: resolves when it has given back all that
+   * it held.
+   */
+  async close(): Promise<void> {
+    this.abort(new SequenceError("draining", "The server is shutting down"));
+    if (this.#state !== "ready") return;
+    this.#port.postMessage({ type: "close" });
+    await this.#closed.promise;
   }
 
   #submit(request: SequenceRequest): Generation {
@@ -173,6 +186,8 @@ export class EngineClient implements Engine {
       }
       case "failed":
         return this.fail(message.failure);
+      case "closed":
+        return this.#closed.resolve();
     }
   }
 }

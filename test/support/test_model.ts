@@ -62,8 +62,8 @@ export class TestModel implements FaultyModel {
     this.#worker?.denoiser.failNextStep();
   }
 
-  close(): void {
-    this.#supervisor.close();
+  async close(): Promise<void> {
+    await this.#supervisor.close();
   }
 
   #startWorker(): ScriptedWorker {
@@ -119,6 +119,7 @@ class ScriptedWorker implements EngineWorker {
     try {
       // An engine that has nothing to do would not notice the loss by itself.
       await Promise.race([serveEngine(port2, { denoiser, model }), denoiser.lost]);
+      port2.postMessage({ type: "closed" });
     } catch (error) {
       port2.postMessage({ type: "failed", failure: toFailure(error) });
     }
