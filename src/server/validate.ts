@@ -110,7 +110,10 @@ function accepts(node: JsonSchema, value: unknown): boolean {
 
 /** What a schema takes, in words that complete "must be". */
 export function describe(node: JsonSchema): string {
-  if (node.anyOf !== undefined) return node.anyOf.map(describe).join(" or ");
+  if (node.anyOf !== undefined) {
+    // `null` is as good as nothing, which is no news.
+    return node.anyOf.filter(({ type }) => type !== "null").map(describe).join(" or ");
+  }
   if (node.enum !== undefined) return `one of ${node.enum.map(show).join(", ")}`;
   if (node.const !== undefined) return show(node.const);
   switch (node.type) {

@@ -222,6 +222,8 @@ for (
     [{ prompt: Array(17).fill("a") }, "invalid_value", "prompt"],
     [{ prompt: [97, "b"] }, "invalid_type", "prompt[1]"],
     [{ prompt: [97, 1.5] }, "invalid_value", "prompt[1]"],
+    [{ prompt: [1.5] }, "invalid_value", "prompt[0]"],
+    [{ prompt: [[97], [1.5]] }, "invalid_value", "prompt[1][0]"],
     [{ prompt: [97, 258] }, "token_out_of_range", "prompt[1]"],
     [{ prompt: [[97], [97, 259]] }, "token_out_of_range", "prompt[1][1]"],
     [{ n: 0 }, "invalid_value", "n"],
