@@ -83,8 +83,9 @@ function progress(issue: Issue | undefined): number {
   if (issue === undefined) return 0;
   const last = issue.path.at(-1);
   const depth = issue.path.length + (typeof last === "number" ? 1 - 1 / (last + 2) : 0);
-  // Where the type is right and the value is not, this is the branch.
-  return depth + (issue.code === "invalid_type" ? 0 : 1000);
+  // Where the type is right and the value is not, this is the branch. "int" is no type of JSON.
+  const isOtherType = issue.code === "invalid_type" && issue.expected !== "int";
+  return depth + (isOtherType ? 0 : 1000);
 }
 
 function joinPath(path: string, key: PropertyKey): string {

@@ -260,4 +260,6 @@ Deno.test("what OpenAI's clients send beside is accepted where it changes nothin
   const more = { user: "u", metadata: { a: "b" }, store: false, logit_bias: {}, best_of: 1 };
   const neutral = { frequency_penalty: 0, presence_penalty: 0, logprobs: null, suffix: null };
   assertEquals((await post({ ...BODY, ...more, ...neutral }, PATH)).status, 200);
+  const streamed = { stream: true, stream_options: { include_usage: null } };
+  assertEquals((await post({ ...BODY, ...streamed }, PATH)).status, 200);
 });
