@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseEvent } from "../support/event_stream.ts";
-import { encodeRequest, RawConnection, type RawResponse, textOf } from "../support/raw_connection.ts";
+import {
+  encodeRequest,
+  RawConnection,
+  type RawResponse,
+  textOf,
+} from "../support/raw_connection.ts";
 import { TestServer } from "../support/test_server.ts";
 
 // Section 6.2 of the contract, byte by byte, and what section 5.4 says of OpenAI's streams.

@@ -35,9 +35,20 @@ function expectedEnd(prompt: string, count: number, stop: readonly string[]) {
 
 function randomText(
   random: Random,
-  { alphabet, most }: { alphabet: string; most: number },
+  { alphabet, least, most }: { alphabet: string; least: number; most: number },
 ): string {
-  return Array.from({ length: 1 + random.below(most) }, () => random.pick([...alphabet])).join("");
+  const count = least + random.below(most - least + 1);
+  return Array.from({ length: count }, () => random.pick([...alphabet])).join("");
+}
+
+/** Up to four strings, of which one may be the end of another. */
+function randomStops(random: Random, alphabet: string): string[] {
+  const stops = Array.from(
+    { length: 1 + random.below(2) },
+    () => randomText(random, { alphabet, least: 2, most: 5 }),
+  );
+  const ends = stops.filter(() => random.below(2) === 0).map((each) => [...each].slice(1).join(""));
+  return random.shuffle([...stops, ...ends]);
 }
 
 Deno.test("texts end where they must, in blocks of every size, whole and streamed", async (t) => {
@@ -49,29 +60,25 @@ Deno.test("texts end where they must, in blocks of every size, whole and streame
     return { text: choice.text, finish: choice.finish_reason, tokens: usage.completion_tokens };
   };
 
-  for (const alphabet of ALPHABETS) {
+  for (const [seed, alphabet] of ALPHABETS.entries()) {
     await t.step(`stop strings of ${JSON.stringify(alphabet)}`, async () => {
-      const random = new Random(alphabet.length);
-      for (let i = 0; i < 20; i += 1) {
-        const prompt = randomText(random, { alphabet, most: 9 });
+      const random = new Random(seed);
+      for (let i = 0; i < 30; i += 1) {
+        const prompt = randomText(random, { alphabet, least: 1, most: 12 });
         const count = 1 + random.below(60);
-        const stop = Array.from(
-          { length: 1 + random.below(4) },
-          () => randomText(random, { alphabet, most: 5 }),
-        );
+        const stop = randomStops(random, alphabet);
         const { stop: found, ...expected } = expectedEnd(prompt, count, stop);
         const shown = JSON.stringify({ prompt, count, stop });
         await Promise.all(BLOCK_SIZES.map(async (block_size) => {
           const request = { prompt, max_tokens: count, stop, block_size };
           const { text, tokens, last } = await server.blocks(request);
-          assertEquals({ text, tokens: tokens.length, stop: last.data.stop, shown }, {
-            text: expected.text,
-            tokens: expected.tokens,
-            stop: found,
-            shown,
-          });
-          assertEquals({ ...await complete(request), shown }, { ...expected, shown });
+          assertEquals(
+            { text, tokens: tokens.length, stop: last.data.stop, shown },
+            { text: expected.text, tokens: expected.tokens, stop: found, shown },
+          );
         }));
+        const request = { prompt, max_tokens: count, stop, block_size: random.pick(BLOCK_SIZES) };
+        assertEquals({ ...await complete(request), shown }, { ...expected, shown });
       }
     });
   }
@@ -111,6 +118,14 @@ Deno.test("texts end where they must, in blocks of every size, whole and streame
       }
     },
   );
+
+  await t.step("U+FFFD is text like any other to a stop string", async () => {
+    const inside = { prompt: [0x41, 0xff, 0x42], max_tokens: 9, stop: "\ufffdB" };
+    assertEquals(await complete(inside), { text: "A", finish: "stop", tokens: 3 });
+    // What the end of the text has cut off.
+    const last = { prompt: "\u00e9", max_tokens: 3, stop: ["\ufffd"], block_size: 2 };
+    assertEquals(await complete(last), { text: "\u00e9", finish: "stop", tokens: 3 });
+  });
 
   await t.step("the prompt is not searched, echoed or not", async () => {
     const prompt = "stop here and ";
