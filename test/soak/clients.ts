@@ -37,7 +37,7 @@ export const CLIENTS: readonly (readonly [share: number, client: Client])[] = [
   [5, cancel],
   [5, readSlowly],
   [5, neverRead],
-  [5, askForTooMuch],
+  [5, askWrongly],
 ];
 
 /** One of {@linkcode CLIENTS}, as often as its share says. */
@@ -155,7 +155,7 @@ async function neverRead({ server, draw }: Errand): Promise<string> {
   return "never read";
 }
 
-async function askForTooMuch({ server, draw }: Errand): Promise<string> {
+async function askWrongly({ server, draw }: Errand): Promise<string> {
   const { method = "POST", path, headers, body, status } = pick(draw, BAD_REQUESTS);
   const text = requestText({ method, path, headers: { ...headers, Connection: "close" }, body });
   using connection = await connectRaw(server.address, text);
