@@ -74,7 +74,7 @@ async function readCompletion({ server, model, work, draw }: Errand): Promise<st
 }
 
 async function comeBack({ server, work, draw }: Errand): Promise<string> {
-  const body = { ...work.fields, resume_ms: 5000 };
+  const body = { ...work.fields, resume_ms: 30_000 };
   const reader = new CutReader({ address: server.address, body, cuts: 6, draw });
   try {
     await reader.read();
