@@ -12,6 +12,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["src/commands", "src/telemetry"],
   "src/commands": [
     "src/server",
+    "src/evaluation",
     "src/engine",
     "src/model",
     "kernels",
@@ -22,6 +23,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "src/telemetry",
   ],
   "src/server": ["src/engine", "src/diffusion", "src/text", "src/telemetry"],
+  "src/evaluation": [
+    "src/model",
+    "kernels",
+    "src/weights",
+    "src/diffusion",
+    "src/text",
+    "src/gpu",
+    "src/telemetry",
+  ],
   // Interfaces and plain data: nothing of the model that needs a device.
   "src/engine": [
     "src/model/denoiser.ts",

@@ -3,9 +3,14 @@ import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
 import { Gpu, GpuError } from "../gpu/mod.ts";
 import type { Denoiser } from "../model/denoiser.ts";
+import { Scorer } from "../evaluation/scorer.ts";
 import { allocateModel, GpuDenoiser } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
+import { scoreTexts } from "./score_texts.ts";
+
+/** Rows of a scoring pass at most: between bursts there is time for few. */
+const SCORE_ROWS = 256;
 
 /** What to load: the first message to the engine's Worker. */
 export interface OpenEngine {
@@ -70,6 +75,7 @@ export async function openEngine(
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
   using denoiser = await GpuDenoiser.open(gpu, network, { slots });
+  using scorer = await Scorer.open(gpu, network, { rows: SCORE_ROWS });
   // The device compiles while the weights are read and packed.
   denoiser.warmUp();
   await fill();
@@ -79,6 +85,7 @@ export async function openEngine(
   const { config } = network;
   await serveEngine(port, {
     denoiser: observe(denoiser, gpu),
+    score: scoreTexts(scorer),
     model: {
       id,
       created: Math.floor(Date.now() / 1000),

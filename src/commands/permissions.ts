@@ -1,6 +1,7 @@
 import { fromFileUrl, join, resolve } from "@std/path";
 import { OS_RELEASE } from "./adapter_setup.ts";
 import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
+import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
 import { readTraceFile } from "./trace_file.ts";
 
@@ -12,7 +13,7 @@ const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
 const ALLOW_ENV = "--allow-env=BD_*";
 
 /** The commands of `main.ts`. */
-export type Command = "serve" | "generate" | "profile" | "doctor" | "check";
+export type Command = "serve" | "generate" | "profile" | "evaluate" | "doctor" | "check";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -42,6 +43,10 @@ export function permissionsOf(
       const traceFile = command === "profile" ? readTraceFile(args) : null;
       const write = traceFile === null ? [] : [allow("write", [traceFile])];
       return [allowRead([...SOURCES, ...directories]), ...write, ALLOW_ENV];
+    }
+    case "evaluate": {
+      const directories = readModels(args, environment).map(({ directory }) => directory);
+      return [allowRead([...directories, readTextPath(args) ?? []].flat()), ALLOW_ENV];
     }
     case "doctor": {
       const settings = args.filter((each) => each !== "--json");

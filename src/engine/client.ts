@@ -9,6 +9,7 @@ import {
   type SequenceEvent,
   type SequenceRequest,
 } from "./request.ts";
+import type { ScoreRequest, Scoring, TextScore } from "./score.ts";
 
 /** How many sequences may be under way. */
 export interface EngineCapacity {
@@ -50,6 +51,7 @@ export class EngineClient implements Engine {
   #port: Port<FromEngine, ToEngine>;
   readonly #options: EngineClientOptions;
   readonly #channels = new Map<number, Channel>();
+  readonly #scorings = new Map<number, PromiseWithResolvers<readonly TextScore[] | null>>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
   #state: Exclude<Engine["status"], "draining"> = "loading";
@@ -104,31 +106,44 @@ export class EngineClient implements Engine {
   }
 
   submit(requests: readonly SequenceRequest[]): Generation[] {
-    const { status } = this;
-    if (status !== "ready") throw new BusyError(busyCode(status));
-    const { maxConcurrent, maxQueue } = this.#options;
-    const waiting = this.#channels.size + requests.length - maxConcurrent;
-    if (waiting > maxQueue) throw new BusyError("queue_full");
+    this.#expectRoom({ sequences: requests.length, scorings: 0 });
     return requests.map((request) => this.#submit(request));
   }
 
-  /** Takes no more sequences; those under way go on. */
+  score(request: ScoreRequest): Scoring {
+    this.#expectRoom({ sequences: 0, scorings: 1 });
+    const id = this.#nextId++;
+    const scores = Promise.withResolvers<readonly TextScore[] | null>();
+    scores.promise.catch(() => {}); // Reported to those who ask.
+    this.#scorings.set(id, scores);
+    this.#port.postMessage({ type: "score", id, request });
+    const cancel = () => {
+      if (this.#scorings.has(id)) this.#port.postMessage({ type: "cancel", id });
+    };
+    return { scores: scores.promise, cancel };
+  }
+
+  /** Takes nothing more; what is under way goes on. */
   drain(): void {
     this.#isDraining = true;
   }
 
-  /** Resolves when no sequence is under way. */
+  /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#channels.values()].map(({ closed }) => closed));
+    const scorings = [...this.#scorings.values()].map(({ promise }) => promise.catch(() => {}));
+    const sequences = [...this.#channels.values()].map(({ closed }) => closed);
+    await Promise.all([...sequences, ...scorings]);
   }
 
-  /** Ends every sequence with an error, as when the Worker is gone. */
+  /** Ends everything with an error, as when the Worker is gone. */
   abort(error: SequenceError): void {
     for (const channel of this.#channels.values()) channel.fail(error);
+    for (const scoring of this.#scorings.values()) scoring.reject(error);
     this.#channels.clear();
+    this.#scorings.clear();
   }
 
-  /** Ends every sequence: the engine can do no more. What it still says goes unheard. */
+  /** Ends everything: the engine can do no more. What it still says goes unheard. */
   fail(failure: StartFailure): void {
     this.#port.onmessage = null;
     if (this.#state === "ready") this.#losses += 1;
@@ -149,6 +164,20 @@ export class EngineClient implements Engine {
     if (this.#state !== "ready") return;
     this.#port.postMessage({ type: "close" });
     await this.#closed.promise;
+  }
+
+  /**
+   * Checks that more can be taken. One scoring runs beside the sequences; others wait in one line
+   * with them.
+   */
+  #expectRoom(more: { readonly sequences: number; readonly scorings: number }): void {
+    const { status } = this;
+    if (status !== "ready") throw new BusyError(busyCode(status));
+    const { maxConcurrent, maxQueue } = this.#options;
+    const sequences = this.#channels.size + more.sequences - maxConcurrent;
+    const scorings = this.#scorings.size + more.scorings - 1;
+    const waiting = Math.max(0, sequences) + Math.max(0, scorings);
+    if (waiting > maxQueue) throw new BusyError("queue_full");
   }
 
   #submit(request: SequenceRequest): Generation {
@@ -179,16 +208,26 @@ export class EngineClient implements Engine {
         if (message.event.type === "end") this.#channels.delete(message.id);
         return channel?.push(message.event);
       }
+      case "scored":
+        return this.#takeScoring(message.id)?.resolve(message.scores);
       case "error": {
+        const error = new SequenceError(message.code, message.message);
+        this.#takeScoring(message.id)?.reject(error);
         const channel = this.#channels.get(message.id);
         this.#channels.delete(message.id);
-        return channel?.fail(new SequenceError(message.code, message.message));
+        return channel?.fail(error);
       }
       case "failed":
         return this.fail(message.failure);
       case "closed":
         return this.#closed.resolve();
     }
+  }
+
+  #takeScoring(id: number): PromiseWithResolvers<readonly TextScore[] | null> | undefined {
+    const scoring = this.#scorings.get(id);
+    this.#scorings.delete(id);
+    return scoring;
   }
 }
 

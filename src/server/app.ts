@@ -20,6 +20,7 @@ import type { ObservedRun, ServerParts } from "./parts.ts";
 import { openApi } from "./openapi.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
 import type { RunObserver } from "./run.ts";
+import { postScore } from "./score.ts";
 import type { ServerSettings } from "./settings.ts";
 import { detokenize, tokenize } from "./tokenize.ts";
 
@@ -55,6 +56,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   mount(app, "/openapi.json", readable(openApi(parts)));
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
+  mount(app, "/v1/score", { POST: postScore(parts) });
   mount(app, "/tokenize", { POST: tokenize(parts) });
   mount(app, "/detokenize", { POST: detokenize(parts) });
   // No HEAD: it would start a generation that nobody reads.

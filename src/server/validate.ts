@@ -83,9 +83,16 @@ function progress(issue: Issue | undefined): number {
   if (issue === undefined) return 0;
   const last = issue.path.at(-1);
   const depth = issue.path.length + (typeof last === "number" ? 1 - 1 / (last + 2) : 0);
-  // Where the type is right and the value is not, this is the branch. "int" is no type of JSON.
-  const isOtherType = issue.code === "invalid_type" && issue.expected !== "int";
-  return depth + (isOtherType ? 0 : 1000);
+  switch (issue.code) {
+    case "invalid_type":
+      // "int" is no type of JSON: a fraction has the type and not the value.
+      return depth + (issue.expected === "int" ? 1000 : 0);
+    case "invalid_union":
+      return depth + Math.max(...issue.errors.map(([first]) => progress(first)));
+    default:
+      // Where the type is right and the value is not, this is the branch.
+      return depth + 1000;
+  }
 }
 
 function joinPath(path: string, key: PropertyKey): string {

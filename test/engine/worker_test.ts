@@ -6,6 +6,7 @@ import { GpuError } from "../../src/gpu/errors.ts";
 import { copyOf, copyRequest, tokensFrom } from "../support/copy_request.ts";
 import { type DenoiserScript, ScriptedDenoiser } from "../support/scripted_denoiser.ts";
 import { BYTE_MODEL } from "../support/scripted_engine.ts";
+import { scriptedScore } from "../support/scripted_score.ts";
 
 /** Client and engine at the two ends of a message channel. */
 class Wired implements AsyncDisposable {
@@ -20,7 +21,8 @@ class Wired implements AsyncDisposable {
     const { port1, port2 } = this.#channel;
     const maxConcurrent = this.denoiser.limits.slots;
     this.client = new EngineClient(port1, { maxConcurrent, maxQueue: script.maxQueue ?? 100 });
-    this.serving = serveEngine(port2, { denoiser: this.denoiser, model: BYTE_MODEL });
+    const { denoiser } = this;
+    this.serving = serveEngine(port2, { denoiser, score: scriptedScore, model: BYTE_MODEL });
     this.serving.catch(() => {}); // Looked at by the test that loses the device.
   }
 

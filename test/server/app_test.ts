@@ -39,7 +39,7 @@ Deno.test("unknown paths and second spellings of paths are route_not_found", asy
     "/",
     "/v1",
     "/v1/completions/",
-    "/v1/score",
+    "/v1/scores",
     "/v1/blocks/blk_0123456789012345678901/",
     "/debug/faults",
     "//v1/models",

@@ -24,7 +24,7 @@ Deno.test("a model is described by what requests may ask of it", async () => {
       "entropy_bounded",
     ],
     default_strategy: "first_hitting",
-    capabilities: { completions: true, chat: false, score: false, slide: true },
+    capabilities: { completions: true, chat: false, score: true, slide: true },
   });
 });
 

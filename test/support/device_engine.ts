@@ -6,6 +6,7 @@ import type { Bd3lm } from "../../src/model/bd3lm.ts";
 import { GpuDenoiser } from "../../src/model/mod.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import { loadNetwork } from "./forward.ts";
+import { scriptedScore } from "./scripted_score.ts";
 
 /** What a sequence came to. */
 export interface Outcome {
@@ -58,7 +59,9 @@ export class DeviceEngine implements AsyncDisposable {
     this.network = network;
     this.denoiser = denoiser;
     this.loop = new EngineLoop(denoiser, {
+      score: scriptedScore,
       listener: {
+        onScored: () => {},
         onEvent: (id, event) => this.#receive(id, event),
         onLoad: () => {},
         onError: (id, error) => this.#waiting.get(id)!.done.reject(error),

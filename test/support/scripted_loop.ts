@@ -9,9 +9,11 @@ import type {
   SequenceRequest,
   StepEvent,
 } from "../../src/engine/request.ts";
+import type { ScoreTexts, TextScore } from "../../src/engine/score.ts";
 import { nextTurn } from "../../src/engine/worker.ts";
 import type { PassPlan } from "../../src/model/denoiser.ts";
 import { type DenoiserScript, ScriptedDenoiser } from "./scripted_denoiser.ts";
+import { scriptedScore } from "./scripted_score.ts";
 
 /** What became of a sequence so far. */
 export class Followed {
@@ -68,17 +70,21 @@ export class ScriptedLoop implements AsyncDisposable {
   readonly loads: EngineLoad[] = [];
   /** The bursts so far: the passes of each. */
   readonly recorded: (readonly PassPlan[])[] = [];
+  /** The scorings that are over, in order. */
+  readonly scored: { readonly id: number; readonly scores: readonly TextScore[] | null }[] = [];
   /** Settles when the loop ends. */
   readonly running: Promise<void>;
   readonly #followed: Followed[] = [];
 
-  constructor(script: DenoiserScript = {}) {
+  constructor(script: DenoiserScript & { readonly score?: ScoreTexts } = {}) {
     this.denoiser = new ScriptedDenoiser({
       onRecord: (passes) => this.recorded.push(passes),
       ...script,
     });
     this.loop = new EngineLoop(this.denoiser, {
+      score: script.score ?? scriptedScore,
       listener: {
+        onScored: (id, scores) => this.scored.push({ id, scores }),
         onEvent: (id, event) => {
           const sequence = this.#followed[id]!; // Ids are handed out by submit().
           sequence.push(event);

@@ -9,6 +9,7 @@ import { byteTokenizer } from "../server/support.ts";
 import type { FaultyModel } from "./faulty_model.ts";
 import { ScriptedDenoiser } from "./scripted_denoiser.ts";
 import { BYTE_MODEL } from "./scripted_engine.ts";
+import { scriptedScore } from "./scripted_score.ts";
 
 /** How a {@linkcode TestModel} is started. */
 export interface TestModelOptions {
@@ -118,7 +119,10 @@ class ScriptedWorker implements EngineWorker {
     const model = { ...BYTE_MODEL, isCpu: false };
     try {
       // An engine that has nothing to do would not notice the loss by itself.
-      await Promise.race([serveEngine(port2, { denoiser, model }), denoiser.lost]);
+      await Promise.race([
+        serveEngine(port2, { denoiser, score: scriptedScore, model }),
+        denoiser.lost,
+      ]);
       port2.postMessage({ type: "closed" });
     } catch (error) {
       port2.postMessage({ type: "failed", failure: toFailure(error) });
