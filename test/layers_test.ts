@@ -11,6 +11,7 @@ import { ROOT } from "./support/process.ts";
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["src/commands"],
   "src/commands": [
+    "src/training",
     "src/server",
     "src/engine",
     "src/model",
@@ -20,6 +21,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "src/text",
     "src/gpu",
     "src/telemetry",
+  ],
+  "src/training": [
+    "src/model",
+    "src/weights",
+    "src/diffusion",
+    "src/text",
+    "src/telemetry",
+    "src/gpu",
+    "kernels",
   ],
   "src/server": ["src/engine", "src/diffusion", "src/text", "src/telemetry"],
   // Interfaces and plain data: nothing of the model that needs a device.

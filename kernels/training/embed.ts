@@ -5,12 +5,19 @@ import backwardSource from "./embed_backward.wgsl" with { type: "text" };
 const forward = defineKernel("embed", source);
 const backward = defineKernel("embed_backward", backwardSource);
 
-/** Records the rows of `table` [vocabulary, width] that `tokens` name: [tokens, width], scratch. */
+/**
+ * Records the rows of `table` [vocabulary, width] that the first `rows` of `tokens` name.
+ *
+ * @returns [rows, width] f32, scratch of `pass`.
+ */
 export function embed(
   pass: Pass,
-  { tokens, table }: { readonly tokens: Tensor; readonly table: Tensor },
+  { tokens, rows, table }: {
+    readonly tokens: Tensor;
+    readonly rows: number;
+    readonly table: Tensor;
+  },
 ): Tensor {
-  const [rows = 0] = tokens.shape;
   const width = table.shape[1]!;
   const x = pass.scratch("embed", [rows, width]);
   pass.dispatch(forward, {

@@ -27,7 +27,7 @@ for (const [rows, vocabulary, width] of [[1, 32, 32], [40, 64, 96], [300, 96, 25
       using tensorTable = upload(gpu, [vocabulary, width], table);
       const x = await runAndRead(
         gpu,
-        (pass) => embed(pass, { tokens: tensorTokens, table: tensorTable }),
+        (pass) => embed(pass, { tokens: tensorTokens, rows, table: tensorTable }),
       );
       assertClose(x, referenceEmbed(tokens, table, width), { tolerance: 0 }, "x");
 
