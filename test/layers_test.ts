@@ -13,6 +13,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "src/commands": [
     "src/training",
     "src/server",
+    "src/evaluation",
     "src/engine",
     "src/model",
     "kernels",
@@ -32,6 +33,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "kernels",
   ],
   "src/server": ["src/engine", "src/diffusion", "src/text", "src/telemetry"],
+  "src/evaluation": [
+    "src/model",
+    "kernels",
+    "src/weights",
+    "src/diffusion",
+    "src/text",
+    "src/gpu",
+    "src/telemetry",
+  ],
   // Interfaces and plain data: nothing of the model that needs a device.
   "src/engine": [
     "src/model/denoiser.ts",

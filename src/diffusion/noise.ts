@@ -89,6 +89,15 @@ export function stratify(
   return uniforms.map((u, i) => (u + parts[i]!) / uniforms.length % 1);
 }
 
+/**
+ * The noise level σ that networks are conditioned on, from the share of masks.
+ *
+ * Source: BD3-LM, `_sigma_from_p`, which ends at −ln ε.
+ */
+export function noiseLevel(moveChance: number): number {
+  return Math.min(-Math.log1p(-moveChance), -Math.log(EPSILON));
+}
+
 /** The time that a number in [0, 1) stands for among those that are drawn. */
 export function timeAt(uniform: number, [least, most]: readonly [number, number] = TIMES): number {
   return least + (most - least) * uniform;

@@ -29,8 +29,6 @@ export interface Bd3lmConfig extends ModelConfig {
   readonly adaln: boolean;
   /** Width of the conditioning; 0 without `adaln`. */
   readonly condSize: number;
-  /** Whether the noise level conditions the network; if not, the conditioning is constant. */
-  readonly timeConditioning: boolean;
 }
 
 // Each bound is far above any published model, and keeps all products below 2^53.

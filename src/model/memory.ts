@@ -2,7 +2,8 @@ import { paddedHeadSize } from "../../kernels/mod.ts";
 import { GpuError } from "../gpu/mod.ts";
 import { align, embeddingFormat, weightBytes, type WeightFormat } from "../weights/formats.ts";
 import type { FamilyConfig } from "./family.ts";
-import { denoiserLimits, LOGITS_BYTES } from "./gpu_denoiser.ts";
+import { denoiserLimits } from "./gpu_denoiser.ts";
+import { LOGITS_BYTES } from "./head_parts.ts";
 import { cacheFormatFor, PAGE_TOKENS } from "./kv_cache.ts";
 
 /** Device memory that a model takes, bytes. */

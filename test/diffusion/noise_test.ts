@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   clipped,
   NOISE_SCHEDULES,
+  noiseLevel,
   type NoiseSchedule,
   type NoiseScheduleName,
   stratify,
@@ -84,6 +85,11 @@ Deno.test("clipped() draws times of a range, and weighs as the official code doe
   assertEquals([low.moveChance(0.4), low.lossWeight(0.4)], [0.4, 2.5]);
   const high = clipped(0.6, 0.95);
   assertEquals([high.moveChance(0.7), high.lossWeight(0.7)], [0.7, 1]);
+});
+
+Deno.test("noiseLevel() gives the recorded levels", () => {
+  const { t, sigma_from_p: levels } = recorded as unknown as Record<string, number[]>;
+  t!.forEach((each, i) => assertRatio(noiseLevel(each), levels![i]!, RECORDED, `at ${each}`));
 });
 
 interface RecordedTimes {
