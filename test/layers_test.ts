@@ -24,6 +24,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "src/telemetry",
   ],
   "src/training": [
+    "src/evaluation",
     "src/model",
     "src/weights",
     "src/diffusion",

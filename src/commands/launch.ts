@@ -1,5 +1,5 @@
 /**
- * Behind `deno task serve|generate|profile|doctor|check|test|bench`: finds or sets up a WebGPU adapter, then
+ * Behind `deno task serve|generate|profile|train|doctor|check|test|bench`: finds or sets up a WebGPU adapter, then
  * starts the command in a process of its own that may do only what it must.
  */
 import { join } from "@std/path";
@@ -13,7 +13,7 @@ import { LEASH_VARIABLE } from "./leash.ts";
 import { type Command, type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const USAGE = "Usage: deno task serve|generate|profile|doctor|check|test|bench [ARGUMENTS]";
+const USAGE = "Usage: deno task serve|generate|profile|train|doctor|check|test|bench [ARGUMENTS]";
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -23,6 +23,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "serve":
     case "generate":
     case "profile":
+    case "train":
       return await runCommand(name, invocation, withAdapter);
     case "doctor":
       return await runCommand(name, invocation, withAdapterIfAny);
