@@ -47,11 +47,12 @@ async function runCommand(
   // Before anything is installed: a mistyped flag must not cost minutes.
   const permissions = isHelp ? [] : permissionsOf(name, invocation);
   const { args, environment } = isHelp ? invocation : await prepare(invocation);
-  const isServer = name === "serve";
+  // What runs for long must not outlive a launcher that is killed.
+  const isLeashed = name === "serve" || name === "train";
   return await runChild({
     args: [...DENO_RUN, ...permissions, join(ROOT, "main.ts"), name, ...args],
-    environment: isServer ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
-    stdin: isServer ? "leash" : "inherit",
+    environment: isLeashed ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
+    stdin: isLeashed ? "leash" : "inherit",
   });
 }
 

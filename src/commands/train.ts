@@ -4,6 +4,7 @@ import { drawWeights, loadWeights } from "../training/initial_weights.ts";
 import { Parameters } from "../training/parameters.ts";
 import { findSaved, resumeTraining } from "../training/saved_training.ts";
 import { runSession, type SessionParts, type Stage } from "../training/session.ts";
+import { lockTraining } from "../training/training_lock.ts";
 import { heldOutWindows, joinTokens, splitTexts, Windows } from "../training/windows.ts";
 import { Checkpoint } from "../weights/checkpoint.ts";
 import { UsageError } from "./flags.ts";
@@ -47,8 +48,9 @@ async function train(
   const config = readBd3lmConfig(base);
   if (!options.isFromScratch) checkBd3lmTensors(base, config);
   const stages = stagesOf(options, config);
-  const saved = savedOf(options);
   Deno.mkdirSync(options.out, { recursive: true });
+  using _ = lock(options.out);
+  const saved = savedOf(options);
   const data = await readData(options, { base, config });
   using gpu = await Gpu.open();
   using parameters = new Parameters(gpu, config);
@@ -67,6 +69,12 @@ async function train(
       onSaved: (path) => line.saved(path),
     },
   });
+}
+
+function lock(directory: string): Disposable {
+  const held = lockTraining(directory);
+  if (held) return held;
+  throw new UsageError(`Cannot train into "${directory}": another process does at this moment`);
 }
 
 /** The checkpoint to resume from; `null` to begin with `--model`. */
