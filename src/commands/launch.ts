@@ -1,6 +1,6 @@
 /**
- * Behind `deno task serve|generate|profile|train|doctor|check|test|bench`: finds or sets up a WebGPU adapter, then
- * starts the command in a process of its own that may do only what it must.
+ * Behind `deno task serve|generate|profile|train|tokenizer|doctor|check|test|bench`: finds or sets
+ * up a WebGPU adapter, then starts the command in a process of its own that may do only what it must.
  */
 import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
@@ -13,7 +13,8 @@ import { LEASH_VARIABLE } from "./leash.ts";
 import { type Command, type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const USAGE = "Usage: deno task serve|generate|profile|train|doctor|check|test|bench [ARGUMENTS]";
+const USAGE =
+  "Usage: deno task serve|generate|profile|train|tokenizer|doctor|check|test|bench [ARGUMENTS]";
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -28,6 +29,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "doctor":
       return await runCommand(name, invocation, withAdapterIfAny);
     case "check":
+    case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
     case "test":
       return await runTests(await withAdapter(invocation));

@@ -11,6 +11,7 @@ import { UsageError } from "./flags.ts";
 import { asksForHelp } from "./generate_options.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
+import { readText } from "./read_text.ts";
 import { parseTrainOptions, TRAIN_HELP, type TrainOptions } from "./train_options.ts";
 import { TrainingLine } from "./training_line.ts";
 
@@ -137,13 +138,4 @@ async function readData(
   const windows = new Windows(await tokensOf(text), { length, seed });
   const heldOut = valid === null ? [] : heldOutWindows(await tokensOf(valid), { length, most });
   return { windows, heldOut };
-}
-
-/** Reads a text, compressed where its name ends so. */
-async function readText(path: string): Promise<string> {
-  using file = await Deno.open(path);
-  const stream = path.endsWith(".gz")
-    ? file.readable.pipeThrough(new DecompressionStream("gzip"))
-    : file.readable;
-  return await new Response(stream).text();
 }

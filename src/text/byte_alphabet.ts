@@ -12,6 +12,14 @@ export const UTF8_CHARACTERS: readonly string[] = CHARACTERS.filter((_, byte) =>
   byte < 0xc0 || (byte > 0xc1 && byte < 0xf5)
 );
 
+/** All characters of the alphabet, in the order of their codes: a vocabulary begins with them. */
+export const BYTE_CHARACTERS: readonly string[] = CHARACTERS.toSorted();
+
+/** Writes bytes in characters of the alphabet. */
+export function toByteAlphabet(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => CHARACTERS[byte]!).join(""); // One for each byte.
+}
+
 /** Turns characters of the alphabet into their bytes, and any other into its UTF-8. */
 export function fromByteAlphabet(content: string): Uint8Array {
   const encoder = new TextEncoder();

@@ -7,7 +7,10 @@ import { noise } from "./noise.ts";
  * them: 1/t over all tokens of the batch. Position 0 is clean.
  */
 export function noisyBatch(
-  { vocab_size: vocabulary, model_length: length, block_size: blockSize }: NetworkConfig,
+  { vocab_size: vocabulary, model_length: length, block_size: blockSize }: Pick<
+    NetworkConfig,
+    "vocab_size" | "model_length" | "block_size"
+  >,
   { sequences, seed }: { sequences: number; seed: number },
 ): NoisySequence[] {
   const mask = vocabulary - 1;

@@ -15,14 +15,18 @@ export interface OpenedTraining extends Disposable {
   upload(sequences: readonly NoisySequence[], blockSize?: number): Batch;
 }
 
-/** Opens the checkpoint of a directory for training, with passes of so many sequences at most. */
+/**
+ * Opens the checkpoint of a directory for training, with passes of so many sequences at most; longer
+ * or shorter ones than its own where `modelLength` is given.
+ */
 export function openTraining(
   gpu: Gpu,
   directory: string,
-  { sequences }: { sequences: number },
+  { sequences, modelLength }: { sequences: number; modelLength?: number },
 ): OpenedTraining {
   using checkpoint = Checkpoint.open(directory);
-  const config = readBd3lmConfig(checkpoint);
+  const own = readBd3lmConfig(checkpoint);
+  const config = { ...own, modelLength: modelLength ?? own.modelLength };
   const parameters = new Parameters(gpu, config);
   for (const parameter of parameters.all) {
     const values = checkpoint.readRows(parameter.name, 0, parameter.shape[0]!);
