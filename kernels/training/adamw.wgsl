@@ -1,11 +1,12 @@
 // One step of AdamW, with a moving average of the weights, and the gradient back to zero:
 //   g = gradient · scale,  m = β1 m + (1 − β1) g,  v = β2 v + (1 − β2) g²,
-//   w = w − rate (m / (1 − β1ᵏ) / (sqrt(v / (1 − β2ᵏ)) + ε) + decay · w),  e = e + (1 − average) (w − e)
+//   w = w − rate (m / (1 − β1ᵏ) / (sqrt(v / (1 − β2ᵏ)) + ε) + decay · w),
+//   e = e + (1 − average) (w − e)
 //
-// All: [count vectors of 4] f32. verdict: that of judge_step.wgsl; a step that is not finite changes
-// nothing but the gradient.
-// Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2; average: the
-// official BD3-LM code, `ema.py`.
+// All: [count vectors of 4] f32. verdict: that of judge_step.wgsl; a step that is not finite
+// changes nothing but the gradient.
+// Source: Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2; average:
+// the official BD3-LM code, `ema.py`.
 
 struct Params {
   count: u32,

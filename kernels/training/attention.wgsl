@@ -1,8 +1,9 @@
-// o[r, h, :] = Σ over keys j that row r sees of softmax_j( q[r, h, :] · k[j, h, :] · SCALE ) v[j, h, :],
-// and for the way back logsumexp[r, h] of the scores.
+// o[r, h, :] = Σ over keys j that row r sees of softmax_j( q[r, h, :] · k[j, h, :] · SCALE ) v[j,
+// h, :], and for the way back logsumexp[r, h] of the scores.
 //
-// qkv: [rows, 3, HEADS, 8 OCTETS] f32. o: [asking, HEADS, 8 OCTETS]. Visibility: two_stream.wgsl. One
-// workgroup per 8 rows and head, a row to a lane; it visits only chunks of keys that one of them sees.
+// qkv: [rows, 3, HEADS, 8 OCTETS] f32. o: [asking, HEADS, 8 OCTETS]. Visibility: two_stream.wgsl.
+// One workgroup per 8 rows and head, a row to a lane; it visits only chunks of keys that one of
+// them sees.
 // Source: Milakov & Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022,
 // "FlashAttention", algorithm 1.
 
@@ -66,7 +67,8 @@ fn attention(
   }
 
   // What any row of the workgroup sees, and in it this lane's own part.
-  var noisy = noisy_run(place.sequence, block_start(place.position), block_start(last) + params.block);
+  let first = block_start(place.position);
+  var noisy = noisy_run(place.sequence, first, block_start(last) + params.block);
   var clean = clean_run(place.sequence, 0u, block_start(last));
   var clean_end = own_start;
   if (!place.is_noisy) {

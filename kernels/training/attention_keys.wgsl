@@ -2,9 +2,9 @@
 //   p[i] = e^(q[i] · k · SCALE − logsumexp[i]) of the queries i that see this key,
 //   dV = Σ over i of p[i] dO[i],  dK = SCALE Σ over i of p[i] (dO[i] · v − delta[i]) q[i].
 //
-// Shapes are those of attention_queries.wgsl, which leaves delta; dK and dV are the other two thirds of
-// d_qkv. One workgroup per 8 keys and head, a key to a lane; it visits only chunks of queries of which
-// one sees one of the keys.
+// Shapes are those of attention_queries.wgsl, which leaves delta; dK and dV are the other two
+// thirds of d_qkv. One workgroup per 8 keys and head, a key to a lane; it visits only chunks of
+// queries of which one sees one of the keys.
 // Source: Dao et al. 2022, "FlashAttention", algorithm 4.
 
 @group(0) @binding(2) var<storage, read> d_o: array<vec4<f32>>;
@@ -105,13 +105,14 @@ fn attention_keys(
   }
 
   // Who sees any key of the workgroup, and in it who sees this lane's own.
-  var noisy = noisy_run(place.sequence, block_start(place.position), block_start(last) + params.block);
+  let first = block_start(place.position);
+  var noisy = noisy_run(place.sequence, first, block_start(last) + params.block);
   var clean = clean_run(place.sequence, 0u, 0u);
   var begin = own_start;
   var end = own_start + params.block;
   if (!place.is_noisy) {
-    noisy = noisy_run(place.sequence, block_start(place.position) + params.block, params.length);
-    clean = clean_run(place.sequence, block_start(place.position), params.length);
+    noisy = noisy_run(place.sequence, first + params.block, params.length);
+    clean = clean_run(place.sequence, first, params.length);
     begin = own_start + params.block;
     end = params.length;
     if (clean.base >= params.asking) {

@@ -2,9 +2,9 @@
 //   p[j] = e^(q · k[j] · SCALE − logsumexp),  delta = dO · o,
 //   dQ = SCALE Σ over j of p[j] (dO · v[j] − delta) k[j].
 //
-// dO, o: [asking, HEADS, 8 OCTETS] f32; delta: [asking, HEADS], kept for attention_keys.wgsl. dQ is the
-// first third of d_qkv, [rows, 3, HEADS, 8 OCTETS]; rows that did not ask get zeros. Work is split as in
-// attention.wgsl.
+// dO, o: [asking, HEADS, 8 OCTETS] f32; delta: [asking, HEADS], kept for attention_keys.wgsl. dQ is
+// the first third of d_qkv, [rows, 3, HEADS, 8 OCTETS]; rows that did not ask get zeros. Work is
+// split as in attention.wgsl.
 // Source: Dao et al. 2022, "FlashAttention", algorithm 4.
 
 @group(0) @binding(2) var<storage, read> d_o: array<vec4<f32>>;
@@ -105,7 +105,8 @@ fn attention_queries(
   let own_logsumexp = logsumexp[at];
 
   // As in attention.wgsl.
-  var noisy = noisy_run(place.sequence, block_start(place.position), block_start(last) + params.block);
+  let first = block_start(place.position);
+  var noisy = noisy_run(place.sequence, first, block_start(last) + params.block);
   var clean = clean_run(place.sequence, 0u, block_start(last));
   var clean_end = own_start;
   if (!place.is_noisy) {

@@ -1,8 +1,9 @@
 // y[s, c] = Σ over rows r of segment s of a[r, c] · f(r, c)
 //
-// a: [rows, 4 WIDTH4] f32. Segment s: rows from starts[s] to starts[s + 1], but none from ROWS on. f is a
-// fragment's: fn factor(row, column4). An invocation sums 4 columns of a segment, in the order of rows, so
-// that the result is always the same; sum_segments.wgsl and norm_parameters.wgsl add the segments up.
+// a: [rows, 4 WIDTH4] f32. Segment s: rows from starts[s] to starts[s + 1], but none from ROWS on.
+// f is a fragment's: fn factor(row, column4). An invocation sums 4 columns of a segment, in the
+// order of rows, so that the result is always the same; sum_segments.wgsl and norm_parameters.wgsl
+// add the segments up.
 
 override WIDTH4: u32;
 const LANES = 8u;

@@ -1,9 +1,10 @@
-// losses[r] = weight · (ln Σ over v of e^logits[r, v] − logits[r, token]), and in place of the logits the
-// derivative by them: weight · (p[v] − [v = token]). The mask has no probability.
+// losses[r] = weight · (ln Σ over v of e^logits[r, v] − logits[r, token]), and in place of the
+// logits the derivative by them: weight · (p[v] − [v = token]). The mask has no probability.
 //
-// logits: [rows, 4 WIDTH4] f32, of which the first VOCABULARY columns count; the others become zero. A row
-// from ROWS on becomes zero as a whole. Row 0 of the logits is row FIRST of tokens and weights; its loss
-// goes to place LOSS_FIRST of the losses. One workgroup per row, whose lanes a fragment sums over.
+// logits: [rows, 4 WIDTH4] f32, of which the first VOCABULARY columns count; the others become
+// zero. A row from ROWS on becomes zero as a whole. Row 0 of the logits is row FIRST of tokens and
+// weights; its loss goes to place LOSS_FIRST of the losses. One workgroup per row, whose lanes a
+// fragment sums over.
 // Source: Sahoo et al. 2024, "Simple and Effective Masked Diffusion Language Models", eq. 10.
 
 struct Params {
@@ -60,7 +61,8 @@ fn cross_entropy(
   let token = tokens[row];
   let weight = weights[row];
   if (lane == 0u) {
-    losses[params.loss_first + group.x] = weight * (logsumexp - logits[at + token / 4u][token % 4u]);
+    let own_logit = logits[at + token / 4u][token % 4u];
+    losses[params.loss_first + group.x] = weight * (logsumexp - own_logit);
   }
   // The loss reads a logit that becomes a derivative below.
   storageBarrier();

@@ -1,8 +1,8 @@
 // gradient[token, :] += Σ over rows r with that token of dx[r, :]
 //
-// dx: [rows, 4 WIDTH4] f32. The rows are sorted by token: uses[i] is a token, where its rows begin in
-// `order`, and where they end. An invocation takes 4 columns of a token and adds in the order of rows:
-// no two write the same place, and the result is always the same.
+// dx: [rows, 4 WIDTH4] f32. The rows are sorted by token: uses[i] is a token, where its rows begin
+// in `order`, and where they end. An invocation takes 4 columns of a token and adds in the order of
+// rows: no two write the same place, and the result is always the same.
 
 struct Use {
   token: u32,

@@ -1,8 +1,9 @@
 // y[r, c] = x[r, c] + gate[c] · dropout(update[r, c]); or, on the way back, for dx = dy:
 // d_update[r, c] = gate[c] · dropout(dy[r, c])
 //
-// x, update, y: [rows, 4 WIDTH4] f32. The gate: columns of modulation [conditions, 4 MODULATION4] from GATE
-// on. An invocation takes 4 columns. On the way back `update` is bound to dy, and x is not read.
+// x, update, y: [rows, 4 WIDTH4] f32. The gate: columns of modulation [conditions, 4 MODULATION4]
+// from GATE on. An invocation takes 4 columns. On the way back `update` is bound to dy, and x is
+// not read.
 // Source: Peebles & Xie 2023; `bias_dropout_add_scale` of the official BD3-LM code.
 
 struct Params {

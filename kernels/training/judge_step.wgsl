@@ -1,8 +1,10 @@
 // The loss and the norm of the gradient of one step, and what becomes of it:
 //   verdict = (Σ losses, norm, min(1, CLIP / norm), 1 where both are finite, else 0)
 //
-// losses: [loss_count] f32. partial_sums: of squares of the gradient. One workgroup, in a fixed order.
-// Source: Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1.
+// losses: [loss_count] f32. partial_sums: of squares of the gradient. One workgroup, in a fixed
+// order.
+// Source: Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm
+// 1.
 
 struct Params {
   loss_count: u32,

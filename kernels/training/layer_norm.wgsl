@@ -1,9 +1,9 @@
 // h[r, c] = (x[s, c] - mean) / sqrt(variance + EPSILON) · gain[c] · (1 + scale[c]) + shift[c]
 //
 // x: [rows, 4 WIDTH4] f32. Row r stands for row s of the pass: s = r, or the table of rows says so.
-// gain: [4 WIDTH4]. modulation: [conditions, 4 MODULATION4], where `shift` and `scale` are first columns.
-// statistics: [rows] of (mean, 1 / deviation), for the way back. One workgroup per row, whose lanes a
-// fragment sums over.
+// gain: [4 WIDTH4]. modulation: [conditions, 4 MODULATION4], where `shift` and `scale` are first
+// columns. statistics: [rows] of (mean, 1 / deviation), for the way back. One workgroup per row,
+// whose lanes a fragment sums over.
 // Source: Ba et al. 2016, "Layer normalization"; Peebles & Xie 2023 (adaLN).
 
 struct Params {

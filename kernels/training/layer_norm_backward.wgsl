@@ -2,7 +2,8 @@
 // dy = dh · gain · (1 + scale):
 //   dx[s, c] += (dy[c] − mean(dy) − y[c] mean(dy · y)) / deviation
 //
-// Shapes, rows and the split of work are those of layer_norm.wgsl; dx: [rows of the pass, 4 WIDTH4] f32.
+// Shapes, rows and the split of work are those of layer_norm.wgsl; dx: [rows of the pass, 4 WIDTH4]
+// f32.
 
 struct Params {
   scale: u32,

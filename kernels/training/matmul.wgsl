@@ -1,8 +1,8 @@
 // Fragment: what the kernels for c = a · b have in common.
 //
-// c[i, j] = Σ over k of A(i, k) · B(k, j) + bias[j], or added to what c holds. How A and B lie in memory
-// is said by a fragment: rows of a and b count from A_FIRST and B_FIRST on, those of c from C_FIRST.
-// K is a multiple of 8, N of 4; the order of a sum depends on K alone.
+// c[i, j] = Σ over k of A(i, k) · B(k, j) + bias[j], or added to what c holds. How A and B lie in
+// memory is said by a fragment: rows of a and b count from A_FIRST and B_FIRST on, those of c from
+// C_FIRST. K is a multiple of 8, N of 4; the order of a sum depends on K alone.
 
 struct Params {
   m: u32,

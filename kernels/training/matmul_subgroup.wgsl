@@ -1,9 +1,10 @@
-// c = a · b on devices whose subgroups have 8 lanes: a subgroup gives 16 rows of 32 columns. Of 4 steps
-// along k a lane loads the 4 rows of B in its own 4 columns, and its share of 16 rows of A, which the
-// others get by broadcast: on a software adapter a load costs as much as fifty multiplications.
+// c = a · b on devices whose subgroups have 8 lanes: a subgroup gives 16 rows of 32 columns. Of 4
+// steps along k a lane loads the 4 rows of B in its own 4 columns, and its share of 16 rows of A,
+// which the others get by broadcast: on a software adapter a load costs as much as fifty
+// multiplications.
 //
-// The operands' fragment has fn load_a(row, step, lane), which gives a lane's share of 8 rows,
-// fn a0(share) … a7(share), each 4 neighbouring k of one of them, and fn load_b(column4, step), which
+// The operands' fragment has fn load_a(row, step, lane), which gives a lane's share of 8 rows, fn
+// a0(share) … a7(share), each 4 neighbouring k of one of them, and fn load_b(column4, step), which
 // fills b0 … b3.
 
 const LANES = 32u;

@@ -1,8 +1,9 @@
-// c = a · b on other devices: a workgroup gives 64 rows of 64 columns, an invocation 4 × 4 of them. Blocks
-// of 8 steps along k pass through workgroup memory, where they lie step by step.
+// c = a · b on other devices: a workgroup gives 64 rows of 64 columns, an invocation 4 × 4 of them.
+// Blocks of 8 steps along k pass through workgroup memory, where they lie step by step.
 //
-// The blocks' fragments have fn stage_a(place, row, step), which puts vector `place` (of 128) of the block
-// of A that begins at (row, step) in block_a, and fn stage_b(place, column, step) likewise.
+// The blocks' fragments have fn stage_a(place, row, step), which puts vector `place` (of 128) of
+// the block of A that begins at (row, step) in block_a, and fn stage_b(place, column, step)
+// likewise.
 
 const SIDE = 64u;
 const STEPS = 8u;

@@ -1,10 +1,11 @@
-// The way back through layer_norm.wgsl to its gain, shifts and scales. With P[κ] the sum of dh, Q[κ] that
-// of dh · y over the rows of condition κ:
+// The way back through layer_norm.wgsl to its gain, shifts and scales. With P[κ] the sum of dh,
+// Q[κ] that of dh · y over the rows of condition κ:
 //   d_shift[κ] = P[κ],  d_scale[κ] = Q[κ] · gain,  d_gain += Σ over κ of Q[κ] (1 + scale[κ])
 //
-// shifts, scales: the segments of P and Q, [segments, 4 WIDTH4] f32, from column_sums.wgsl; segment s
-// belongs to condition s % CONDITIONS. modulation and its derivative: [conditions, 4 MODULATION4], where
-// `shift` and `scale` are first columns. An invocation takes 4 columns.
+// shifts, scales: the segments of P and Q, [segments, 4 WIDTH4] f32, from column_sums.wgsl; segment
+// s belongs to condition s % CONDITIONS. modulation and its derivative:
+// [conditions, 4 MODULATION4], where `shift` and `scale` are first columns. An invocation takes 4
+// columns.
 
 struct Params {
   segments: u32,

@@ -3,7 +3,9 @@ import source from "./rotary.wgsl" with { type: "text" };
 
 const kernel = defineKernel("rotary", source);
 
-/** Uploads the angles of `length` positions: [length, headSize] f32, in the order of `rotary.wgsl`. */
+/**
+ * Uploads the angles of `length` positions: [length, headSize] f32, in the order of `rotary.wgsl`.
+ */
 export function rotaryAngles(
   gpu: Gpu,
   { length, headSize, base }: { length: number; headSize: number; base: number },

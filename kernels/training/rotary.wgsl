@@ -1,8 +1,9 @@
-// Turns q and k of every row by the angles of its position, in place; the way back turns by the opposite
-// angles. Of a head, component i turns with component i + HALF.
+// Turns q and k of every row by the angles of its position, in place; the way back turns by the
+// opposite angles. Of a head, component i turns with component i + HALF.
 //
-// qkv: [rows, 3, HEADS, 2 · HALF] f32, HALF a multiple of 4. angles: [LENGTH, HALF] of (cosine, sine), in
-// vectors of 4 cosines, then 4 sines. Row r is at position r % LENGTH. An invocation takes 4 pairs.
+// qkv: [rows, 3, HEADS, 2 · HALF] f32, HALF a multiple of 4. angles: [LENGTH, HALF] of (cosine,
+// sine), in vectors of 4 cosines, then 4 sines. Row r is at position r % LENGTH. An invocation
+// takes 4 pairs.
 // Source: Su et al. 2021, "RoFormer", section 3.4.2.
 
 struct Params {

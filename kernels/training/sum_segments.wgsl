@@ -1,7 +1,7 @@
 // y[κ · STRIDE + FIRST + c] (+)= Σ over segments s of condition κ of partial[s, c]
 //
-// partial: [segments, 4 WIDTH4] f32, from column_sums.wgsl. Segment s belongs to condition s % CONDITIONS.
-// STRIDE and FIRST count columns. An invocation takes 4 columns of a condition.
+// partial: [segments, 4 WIDTH4] f32, from column_sums.wgsl. Segment s belongs to condition s %
+// CONDITIONS. STRIDE and FIRST count columns. An invocation takes 4 columns of a condition.
 
 struct Params {
   segments: u32,

@@ -1,9 +1,9 @@
-// Fragment: who attends to whom in the rows [x_t, x_0] of several sequences, and what the attention kernels
-// of training have in common.
+// Fragment: who attends to whom in the rows [x_t, x_0] of several sequences, and what the attention
+// kernels of training have in common.
 //
-// Rows: LENGTH of the noisy half of every sequence, one sequence after the other, then, where there are
-// two streams, their clean halves likewise. A noisy block sees itself and the clean blocks before it; a
-// clean block sees the clean blocks up to itself. LENGTH is a multiple of 8.
+// Rows: LENGTH of the noisy half of every sequence, one sequence after the other, then, where there
+// are two streams, their clean halves likewise. A noisy block sees itself and the clean blocks
+// before it; a clean block sees the clean blocks up to itself. LENGTH is a multiple of 8.
 // Source: Arriola et al. 2025, "Block Diffusion", suppl. B.6: M_BD or M_OBC or M_BC.
 
 struct Params {
@@ -35,7 +35,8 @@ struct Octet {
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> params: Params;
 
-// Where the rows of a workgroup are: of which half, of which sequence, and the first one's position.
+// Where the rows of a workgroup are: of which half, of which sequence, and the first one's
+// position.
 struct Place {
   is_noisy: bool,
   sequence: u32,

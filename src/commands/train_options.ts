@@ -100,7 +100,9 @@ export interface TrainOptions {
   readonly told: Readonly<Record<string, unknown>>;
 }
 
-/** Settings that may change in a training that goes on: they decide how far, and what is looked at. */
+/**
+ * Settings that may change in a training that goes on: they decide how far, and what is looked at.
+ */
 const FREE = ["out", "resume", "updates", "evaluateEvery", "evaluateWindows", "saveEvery"];
 
 /**

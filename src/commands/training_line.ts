@@ -6,8 +6,8 @@ import { ESCAPE, type TerminalOutput } from "./terminal.ts";
 const SMOOTHING = 0.9;
 
 /**
- * Shows how far a training is: one line that is written over on a terminal; elsewhere a line for every
- * look at the held-out text, and for every checkpoint.
+ * Shows how far a training is: one line that is written over on a terminal; elsewhere a line for
+ * every look at the held-out text, and for every checkpoint.
  */
 export class TrainingLine implements Disposable {
   readonly #output: TerminalOutput;

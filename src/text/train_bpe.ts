@@ -19,8 +19,8 @@ export interface Bpe {
 const RADIX = 2 ** 21;
 
 /**
- * Learns a byte-level vocabulary: the two tokens that stand side by side most often become one, over
- * and over. Of pairs that are equally frequent, the one with the smaller ids comes first.
+ * Learns a byte-level vocabulary: the two tokens that stand side by side most often become one,
+ * over and over. Of pairs that are equally frequent, the one with the smaller ids comes first.
  *
  * Source: Sennrich et al. 2016, "Neural machine translation of rare words with subword units",
  * algorithm 1; the order of ties is that of huggingface/tokenizers.

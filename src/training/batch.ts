@@ -16,7 +16,9 @@ type TableName =
   | "rowStarts"
   | "headStarts";
 
-/** Most sequences and positions that a {@linkcode Batch} may have, and the tokens that there are. */
+/**
+ * Most sequences and positions that a {@linkcode Batch} may have, and the tokens that there are.
+ */
 export interface BatchLimits {
   readonly sequences: number;
   readonly length: number;

@@ -24,8 +24,8 @@ export function readValues(
 }
 
 /**
- * Sets the weights to random ones: uniform within ±1 / √inputs; gains are one, and what adaLN and the
- * output layer begin with is zero.
+ * Sets the weights to random ones: uniform within ±1 / √inputs; gains are one, and what adaLN and
+ * the output layer begin with is zero.
  *
  * Source: kuleshov-group/bd3lms, `models/dit.py`, and PyTorch's `nn.Linear`.
  */

@@ -21,7 +21,8 @@ export function lossCurve(rows: readonly ProgressRow[]): string {
     HEIGHT - MARGIN.bottom - y / top! * (HEIGHT - MARGIN.top - MARGIN.bottom),
   ];
   const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" ` +
+    `font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     ...axes({ right: right!, top: top!, place }),
     curve(loss.map(place), "#4477aa"),

@@ -60,8 +60,9 @@ interface Tape {
 }
 
 /**
- * The diffusion transformer of BD3-LM for training: dense, in f32, every activation kept for the way
- * back. The last block goes on with the noisy halves alone, and the head with masked rows alone.
+ * The diffusion transformer of BD3-LM for training: dense, in f32, every activation kept for the
+ * way back. The last block goes on with the noisy halves alone, and the head with masked rows
+ * alone.
  *
  * Source: Arriola et al. 2025, "Block Diffusion"; Peebles & Xie 2023; kuleshov-group/bd3lms.
  */

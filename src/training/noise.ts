@@ -33,16 +33,16 @@ export interface TimedSequence extends NoisySequence {
 }
 
 /**
- * Puts masks into windows of tokens: a time t for every block, and each of its tokens masked with the
- * chance of t. A masked token counts with the schedule's weight of t in the mean over all positions of
- * the batch. Position 0 is never masked. In blocks of one token all are masked and count 1: that is
- * the exact likelihood of an autoregressive model.
+ * Puts masks into windows of tokens: a time t for every block, and each of its tokens masked with
+ * the chance of t. A masked token counts with the schedule's weight of t in the mean over all
+ * positions of the batch. Position 0 is never masked. In blocks of one token all are masked and
+ * count 1: that is the exact likelihood of an autoregressive model.
  *
- * With clipped times, a block whose share of masks lies outside of them is drawn anew, as the official
- * code does with `training.resample`; bounds of {@linkcode TIMES} hold nothing back.
+ * With clipped times, a block whose share of masks lies outside of them is drawn anew, as the
+ * official code does with `training.resample`; bounds of {@linkcode TIMES} hold nothing back.
  *
- * Source: Arriola et al. 2025, "Block Diffusion", algorithm 1 and section 5.3; kuleshov-group/bd3lms,
- * `diffusion.py`: `_sample_t`, `q_xt`, `_loss`.
+ * Source: Arriola et al. 2025, "Block Diffusion", algorithm 1 and section 5.3;
+ * kuleshov-group/bd3lms, `diffusion.py`: `_sample_t`, `q_xt`, `_loss`.
  */
 export function drawNoise(
   windows: readonly ArrayLike<number>[],

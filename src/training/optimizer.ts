@@ -29,7 +29,9 @@ export const VERDICT_WORDS = 4;
 
 /** Moves the parameters against their gradients. */
 export class Optimizer implements Disposable {
-  /** [4] f32, of the last update: loss, norm of the gradient, its scale, 1 where both are finite. */
+  /**
+   * [4] f32, of the last update: loss, norm of the gradient, its scale, 1 where both are finite.
+   */
   readonly verdict: Tensor;
   readonly #parameters: Parameters;
   readonly #settings: OptimizerSettings;
@@ -79,7 +81,8 @@ export class Optimizer implements Disposable {
 }
 
 /**
- * What the average keeps of itself at an update: little at first, so that it forgets where it began.
+ * What the average keeps of itself at an update: little at first, so that it forgets where it
+ * began.
  *
  * Source: kuleshov-group/bd3lms, `models/ema.py`.
  */

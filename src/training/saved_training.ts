@@ -45,9 +45,9 @@ export interface SavedTraining {
 }
 
 /**
- * Writes a checkpoint `step-N` into `directory`: the averaged weights as a model that can be served,
- * and in a folder of its own what the training continues from. It appears whole or not at all,
- * whenever the process ends. Of older ones the last stays.
+ * Writes a checkpoint `step-N` into `directory`: the averaged weights as a model that can be
+ * served, and in a folder of its own what the training continues from. It appears whole or not at
+ * all, whenever the process ends. Of older ones the last stays.
  *
  * @returns Its path.
  */

@@ -82,8 +82,8 @@ export interface SessionWatch {
 }
 
 /**
- * Trains through all stages. Whatever ends it, what is lost are the steps since the last checkpoint; a
- * training that goes on from there makes the same ones again, to the bit.
+ * Trains through all stages. Whatever ends it, what is lost are the steps since the last
+ * checkpoint; a training that goes on from there makes the same ones again, to the bit.
  *
  * @throws {TrainingError} If steps have no finite loss any more.
  * @throws {GpuError} If the device fails.

@@ -22,8 +22,8 @@ interface PeerStep {
 }
 
 /**
- * A step of training of the shipped model's shape, against the peak of the device, against passes of
- * x_t alone, and beside PyTorch's on the CPU.
+ * A step of training of the shipped model's shape, against the peak of the device, against passes
+ * of x_t alone, and beside PyTorch's on the CPU.
  *
  * @throws {Error} If no Python has PyTorch.
  */

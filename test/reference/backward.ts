@@ -167,8 +167,8 @@ export function attentionBackward(
 }
 
 /**
- * Σ over rows of weight · −ln p(token), and its derivative by the logits [rows, vocabulary]. The mask
- * has no probability; a row of weight 0 counts nothing.
+ * Σ over rows of weight · −ln p(token), and its derivative by the logits [rows, vocabulary]. The
+ * mask has no probability; a row of weight 0 counts nothing.
  *
  * Source: Sahoo et al. 2024, "Simple and Effective Masked Diffusion Language Models", eq. 10.
  */

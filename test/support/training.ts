@@ -16,8 +16,8 @@ export interface OpenedTraining extends Disposable {
 }
 
 /**
- * Opens the checkpoint of a directory for training, with passes of so many sequences at most; longer
- * or shorter ones than its own where `modelLength` is given.
+ * Opens the checkpoint of a directory for training, with passes of so many sequences at most;
+ * longer or shorter ones than its own where `modelLength` is given.
  */
 export function openTraining(
   gpu: Gpu,

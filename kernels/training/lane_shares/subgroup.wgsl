@@ -1,5 +1,5 @@
-// Fragment: two octets of 4 rows, which the 8 lanes of a subgroup load together: lane i takes octet i / 4
-// of row i % 4, and all get all by broadcast.
+// Fragment: two octets of 4 rows, which the 8 lanes of a subgroup load together: lane i takes octet
+// i / 4 of row i % 4, and all get all by broadcast.
 
 struct Share {
   octet: Octet,

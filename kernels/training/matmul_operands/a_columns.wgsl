@@ -1,5 +1,5 @@
-// Fragment: A(i, k) = a[k, i]. Of 8 rows i and 4 steps k, lane l loads step l % 4 of the upper or lower 4
-// rows.
+// Fragment: A(i, k) = a[k, i]. Of 8 rows i and 4 steps k, lane l loads step l % 4 of the upper or
+// lower 4 rows.
 
 fn load_a(row: u32, step: u32, lane: u32) -> vec4<f32> {
   let k = params.a_first + step * 4u + lane % 4u;

@@ -5,8 +5,8 @@ import { noise } from "../../support/noise.ts";
 const STEP = 1e-2;
 
 /**
- * Asserts that the derivative of Σ dy · y(x) along a random direction, which `gradient` gives, equals
- * the central difference of `forward`.
+ * Asserts that the derivative of Σ dy · y(x) along a random direction, which `gradient` gives,
+ * equals the central difference of `forward`.
  *
  * @param label Names the operand in the message.
  */
