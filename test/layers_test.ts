@@ -11,6 +11,7 @@ import { ROOT } from "./support/process.ts";
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["src/commands", "src/telemetry"],
   "src/commands": [
+    "src/training",
     "src/server",
     "src/evaluation",
     "src/engine",
@@ -21,6 +22,16 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "src/text",
     "src/gpu",
     "src/telemetry",
+  ],
+  "src/training": [
+    "src/evaluation",
+    "src/model",
+    "src/weights",
+    "src/diffusion",
+    "src/text",
+    "src/telemetry",
+    "src/gpu",
+    "kernels",
   ],
   "src/server": ["src/engine", "src/diffusion", "src/text", "src/telemetry"],
   "src/evaluation": [
