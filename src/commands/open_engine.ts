@@ -3,14 +3,11 @@ import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
 import { Gpu, GpuError } from "../gpu/mod.ts";
 import type { Denoiser } from "../model/denoiser.ts";
-import { Scorer } from "../evaluation/scorer.ts";
-import { allocateModel, GpuDenoiser } from "../model/mod.ts";
+import { Scorer, scorerLimits } from "../evaluation/scorer.ts";
+import { allocateModel, GpuDenoiser, readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
-import { scoreTexts } from "./score_texts.ts";
-
-/** Rows of a scoring pass at most: between bursts there is time for few. */
-const SCORE_ROWS = 256;
+import { scoreTexts, SERVED_SCORING } from "./score_texts.ts";
 
 /** What to load: the first message to the engine's Worker. */
 export interface OpenEngine {
@@ -71,11 +68,15 @@ export async function openEngine(
   if (tune) await tuneLinear(gpu, () => performance.now());
   const onProgress = (done: number, total: number) =>
     port.postMessage({ type: "progress", done, total });
-  const options = { weights, slots, memoryBytes, onProgress };
+  const { pages: scorePages } = scorerLimits(
+    { config: readFamilyConfig(checkpoint) },
+    SERVED_SCORING,
+  );
+  const options = { weights, slots, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
   using denoiser = await GpuDenoiser.open(gpu, network, { slots });
-  using scorer = await Scorer.open(gpu, network, { rows: SCORE_ROWS });
+  using scorer = await Scorer.open(gpu, network, SERVED_SCORING);
   // The device compiles while the weights are read and packed.
   denoiser.warmUp();
   await fill();

@@ -1,5 +1,5 @@
 import { tuneLinear } from "../../kernels/mod.ts";
-import { Scorer } from "../evaluation/scorer.ts";
+import { Scorer, scorerLimits } from "../evaluation/scorer.ts";
 import { Gpu } from "../gpu/mod.ts";
 import { allocateModel, defaultFormat, readFamilyConfig } from "../model/mod.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -10,8 +10,8 @@ import type { Closable } from "./model_command.ts";
 import { configOf } from "./open_model.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
 
-/** Rows of a pass: enough to keep a GPU busy, and little enough for any. */
-const ROWS = 2048;
+/** Enough rows to keep a GPU busy, and few enough for any. */
+const SCORING = { rows: 2048 };
 
 /** A model that can be asked for likelihoods, and nothing else. */
 export interface OpenedScorer extends Closable {
@@ -36,15 +36,17 @@ export async function openScorer(
   const { id, directory } = model!; // There is always a default model.
   using stack = new DisposableStack();
   using checkpoint = Checkpoint.open(directory);
-  const tokenizer = loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
+  const config = readFamilyConfig(checkpoint);
+  const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
   const gpu = stack.use(await Gpu.open());
   if (tune) await tuneLinear(gpu, () => performance.now());
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
   const onProgress = (done: number, total: number) => progress.update(done, total);
-  const loading = { weights, slots: 1, memoryBytes, onProgress };
+  const { pages: scorePages } = scorerLimits({ config }, SCORING);
+  const loading = { weights, slots: 1, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, loading);
   stack.use(network);
-  const scorer = stack.use(await Scorer.open(gpu, network, { rows: ROWS }));
+  const scorer = stack.use(await Scorer.open(gpu, network, SCORING));
   await fill();
   const opened = stack.move();
   return {

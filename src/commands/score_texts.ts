@@ -3,6 +3,9 @@ import type { ScoreRequest, ScoreTexts, TextScore } from "../engine/score.ts";
 import { boundsOf } from "../evaluation/likelihood.ts";
 import { NotFiniteError, type Scorer } from "../evaluation/scorer.ts";
 
+/** How a server scores: between bursts there is time for few rows. */
+export const SERVED_SCORING = { rows: 256 };
+
 /** What an engine scores texts with: bounds by counts of masks, which have the least noise. */
 export function scoreTexts(scorer: Scorer): ScoreTexts {
   return async function* (request, { rowsOfPass }) {
