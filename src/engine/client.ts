@@ -1,3 +1,4 @@
+import { Channel } from "./channel.ts";
 import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
 import {
   BusyError,
@@ -6,7 +7,6 @@ import {
   type Generation,
   type ModelInfo,
   SequenceError,
-  type SequenceEvent,
   type SequenceRequest,
 } from "./request.ts";
 import type { ScoreRequest, Scoring, TextScore } from "./score.ts";
@@ -248,60 +248,5 @@ function busyCode(status: Exclude<Engine["status"], "ready">): BusyError["code"]
     case "device_lost":
     case "failed":
       return "device_lost";
-  }
-}
-
-/** Events of one sequence, from the port to whoever reads them. */
-class Channel implements AsyncIterable<SequenceEvent> {
-  readonly #onLeave: () => void;
-  readonly #events: SequenceEvent[] = [];
-  readonly #closed = Promise.withResolvers<void>();
-  #error: SequenceError | null = null;
-  #isOver = false;
-  #wake = Promise.withResolvers<void>();
-
-  constructor(onLeave: () => void) {
-    this.#onLeave = onLeave;
-  }
-
-  /** Resolves when no event follows. */
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  push(event: SequenceEvent): void {
-    this.#events.push(event);
-    if (event.type === "end") this.#close();
-    else this.#wake.resolve();
-  }
-
-  fail(error: SequenceError): void {
-    this.#error = error;
-    this.#close();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<SequenceEvent> {
-    try {
-      while (true) {
-        const event = this.#events.shift();
-        if (event) {
-          yield event;
-        } else if (this.#isOver) {
-          if (this.#error) throw this.#error;
-          return;
-        } else {
-          await this.#wake.promise;
-          this.#wake = Promise.withResolvers();
-        }
-      }
-    } finally {
-      if (!this.#isOver) this.#onLeave();
-    }
-  }
-
-  #close(): void {
-    this.#isOver = true;
-    this.#wake.resolve();
-    this.#closed.resolve();
   }
 }
