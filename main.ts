@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   profile: () => import("./src/commands/profile.ts"),
   train: () => import("./src/commands/train.ts"),
   tokenizer: () => import("./src/commands/train_tokenizer.ts"),
+  evaluate: () => import("./src/commands/evaluate.ts"),
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
 };
@@ -33,6 +34,7 @@ Usage: deno task COMMAND [ARGUMENTS]
   profile PROMPT   say how long which kernel takes for that
   train            train a model on a text
   tokenizer        learn a tokenizer from a text
+  evaluate         say how likely the model finds a text
   check DIR        say whether a checkpoint can be served
   doctor           say whether this machine can serve
 
@@ -86,3 +88,7 @@ if (import.meta.main && Deno.args.length > 0) {
   void followLauncher();
   Deno.exit(await main(Deno.args));
 }
+
+// What is left is the serverless form. Where it is traced, that begins before fetch() is called.
+const { hideTargets } = await import("./src/telemetry/tracing.ts");
+hideTargets();

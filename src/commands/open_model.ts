@@ -34,6 +34,7 @@ export async function openModel(
     weights: config.weights,
     tune: config.tune,
     memoryBytes: config.deviceMemoryBytes,
+    chatTemplate: config.chatTemplate,
     maxConcurrent: 1,
     maxQueue: 0,
     onProgress: (done, total) => progress.update(done, total),

@@ -1,6 +1,7 @@
 import { fromFileUrl, join, resolve } from "@std/path";
 import { OS_RELEASE } from "./adapter_setup.ts";
 import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
+import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
 import { readTraceFile } from "./trace_file.ts";
 import { trainPaths } from "./train_options.ts";
@@ -14,7 +15,15 @@ const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
 const ALLOW_ENV = "--allow-env=BD_*";
 
 /** The commands of `main.ts`. */
-export type Command = "serve" | "generate" | "profile" | "train" | "tokenizer" | "doctor" | "check";
+export type Command =
+  | "serve"
+  | "generate"
+  | "profile"
+  | "evaluate"
+  | "train"
+  | "tokenizer"
+  | "doctor"
+  | "check";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -53,6 +62,10 @@ export function permissionsOf(
     case "tokenizer": {
       const { text, out } = parseTokenizerOptions(args);
       return [allowRead([...SOURCES, text, out]), allow("write", [out]), ALLOW_ENV];
+    }
+    case "evaluate": {
+      const directories = readModels(args, environment).map(({ directory }) => directory);
+      return [allowRead([...directories, readTextPath(args) ?? []].flat()), ALLOW_ENV];
     }
     case "doctor": {
       const settings = args.filter((each) => each !== "--json");

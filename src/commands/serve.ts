@@ -1,10 +1,11 @@
 import type { Hono } from "hono";
 import { type AppOptions, createApp } from "../server/app.ts";
 import type { AppEnv } from "../server/context.ts";
+import { hideTargets } from "../telemetry/tracing.ts";
 import { CheckpointError } from "../weights/checkpoint.ts";
 import { damageReport } from "./check.ts";
 import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
-import { type RunningModel, startEngine, startError } from "./engines.ts";
+import { type RunningModel, startEngine, startError, type StartOptions } from "./engines.ts";
 import { createLog } from "../telemetry/log.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
@@ -16,12 +17,12 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 /** What {@linkcode serve} puts together. */
 export interface ServeParts {
   /** Starts a model's engine for each of the configured ones, and for others it knows of. */
-  readonly startEngines: (config: Config, onProgress?: ProgressListener) => RunningModel[];
+  readonly startEngines: (config: Config, hooks: EngineHooks) => RunningModel[];
   readonly createApp: (options: AppOptions) => Hono<AppEnv>;
 }
 
-/** Told while the models load. */
-export type ProgressListener = (done: number, total: number) => void;
+/** What of an engine does not follow from the settings. */
+export type EngineHooks = Pick<StartOptions, "onProgress" | "createWorker">;
 
 type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
@@ -73,9 +74,11 @@ export function serverlessHandler(): Handler {
 
 async function listen(config: Config, parts: ServeParts): Promise<number> {
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
-  const models = parts.startEngines(config, (done, total) => progress.update(done, total));
+  const onProgress = (done: number, total: number) => progress.update(done, total);
+  const models = parts.startEngines(config, { onProgress });
   const ready = whenReady(models);
   const app = parts.createApp(appOptions(config, ready));
+  hideTargets();
   const listening = Promise.withResolvers<Deno.NetAddr>();
   const server = openServer(config, {
     onListen: (address) => listening.resolve(address),
@@ -114,12 +117,11 @@ function openServer(
 }
 
 /** Starts the engines of the configured models. */
-export function startEngines(config: Config, onProgress?: ProgressListener): RunningModel[] {
-  const { weights, tune, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
-  const options = { weights, tune, maxConcurrent, maxQueue, memoryBytes };
-  return config.models.map((source) =>
-    startEngine(source, { ...options, ...(onProgress && { onProgress }) })
-  );
+export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
+  const { weights, tune, maxConcurrent, maxQueue, chatTemplate } = config;
+  const memoryBytes = config.deviceMemoryBytes;
+  const options = { weights, tune, maxConcurrent, maxQueue, chatTemplate, memoryBytes, ...hooks };
+  return config.models.map((source) => startEngine(source, options));
 }
 
 async function whenReady(models: readonly RunningModel[]): Promise<readonly RunningModel[]> {

@@ -1,9 +1,11 @@
 import type { DeviceMemory } from "../model/denoiser.ts";
+import type { ScoreRequest, TextScore } from "./score.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 
 /** From the main isolate to the engine's Worker. */
 export type ToEngine =
   | { readonly type: "submit"; readonly id: number; readonly request: SequenceRequest }
+  | { readonly type: "score"; readonly id: number; readonly request: ScoreRequest }
   | { readonly type: "cancel"; readonly id: number };
 
 /** From the engine's Worker to the main isolate. */
@@ -12,6 +14,12 @@ export type FromEngine =
   | { readonly type: "ready"; readonly model: ModelInfo }
   | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "event"; readonly id: number; readonly event: SequenceEvent }
+  | {
+    readonly type: "scored";
+    readonly id: number;
+    /** `null`: it was cancelled. */
+    readonly scores: readonly TextScore[] | null;
+  }
   | {
     readonly type: "error";
     readonly id: number;

@@ -31,6 +31,9 @@ export interface Estimate {
   readonly error: number;
 }
 
+/** With blocks of one token it leaves nothing to chance. */
+const EXACT: Estimator = { type: "counts" };
+
 /** The mean of independent numbers and its standard error, 0 for a single one. */
 export function estimate(values: readonly number[]): Estimate {
   const count = values.length;
@@ -54,7 +57,7 @@ export function lossOf({ weights }: NoisyCopy, logP: ArrayLike<number>): number 
  * Source: Arriola et al. 2025, "Block Diffusion", equation 8.
  *
  * @throws {GpuError} If the device failed.
- * @throws {Error} If the network gave no finite numbers.
+ * @throws {NotFiniteError} If the network gave no finite numbers.
  */
 export async function* boundsOf(
   scorer: Scorer,
@@ -64,12 +67,11 @@ export async function* boundsOf(
   const { estimator, samples, seed, positionOf = () => 0, rowsOfPass } = options;
   const { maskToken } = scorer.network.config;
   const noisy = texts.map((text, i) => {
-    const draws = Array.from({ length: text.blockSize === 1 ? 1 : samples }, (_, draw) => draw);
-    const position = positionOf(i);
-    const copies = draws.map((draw) =>
-      drawCopy(text, { estimator, maskToken, seed, draw, position })
-    );
-    return { ...text, copies };
+    const isExact = text.blockSize === 1;
+    const draws = Array.from({ length: isExact ? 1 : samples }, (_, draw) => draw);
+    const noise = isExact ? EXACT : estimator;
+    const drawing = { estimator: noise, maskToken, seed, position: positionOf(i) };
+    return { ...text, copies: draws.map((draw) => drawCopy(text, { ...drawing, draw })) };
   });
   const logP = yield* scorer.score(noisy, { ...(rowsOfPass && { rowsOfPass }) });
   return noisy.map(({ x0, given, blockSize, copies }, i) => {

@@ -48,8 +48,7 @@ export function scoredBlocks({ x0, given, blockSize }: Text): number[] {
 }
 
 /**
- * Draws a noisy copy. Blocks of one token know no noise: all of them are masked, and the bound is
- * exact.
+ * Draws a noisy copy. By counts all blocks of one token are masked, whatever is drawn.
  *
  * @param options `draw` below 2^20: numbers the copies of a text. `position` of the text's first
  * token among other texts: what is drawn depends on it, the draw and the seed.
@@ -72,9 +71,7 @@ export function drawCopy(
   const parts = orderOf(blocks.map((begin) => uniform("token", begin)));
   const ofBlocks = stratify(places, parts);
   const ofTokens = text.x0.map((_, place) => uniform("order", place));
-  if (estimator.type === "counts" || text.blockSize === 1) {
-    return maskCounts(text, { ofBlocks, ofTokens, maskToken });
-  }
+  if (estimator.type === "counts") return maskCounts(text, { ofBlocks, ofTokens, maskToken });
   const { schedule, times: range } = estimator;
   const times = ofBlocks.map((each) => timeAt(each, range));
   return maskAtTimes(text, { schedule, times, ofTokens, maskToken });

@@ -42,6 +42,14 @@ export function scorerLimits(
   return { rows, pages, slots: Math.min(MAX_SLOTS, pages) };
 }
 
+/** Thrown when a network gives no finite numbers for a text. */
+export class NotFiniteError extends Error {
+  override readonly name = "NotFiniteError";
+  constructor() {
+    super("Cannot score: the network gave no finite numbers");
+  }
+}
+
 /** Asks a network for ln p(x₀ | x_t) of the masked tokens of noisy texts. */
 export class Scorer implements Disposable {
   readonly network: Network;
@@ -69,7 +77,7 @@ export class Scorer implements Disposable {
    * @param options `rowsOfPass`: rows of the next pass at most, but a block's.
    * @returns What the texts' tokens have.
    * @throws {GpuError} If the device failed.
-   * @throws {Error} If the network gave no finite numbers.
+   * @throws {NotFiniteError} If the network gave no finite numbers.
    */
   async *score(
     texts: readonly NoisyText[],
@@ -124,9 +132,7 @@ function keep(
     for (const [i, target] of targets.entries()) {
       if (target === null || copy === null) continue;
       const value = logP[asked++]!;
-      if (!Number.isFinite(value)) {
-        throw new Error("Cannot score: the network gave no finite numbers");
-      }
+      if (!Number.isFinite(value)) throw new NotFiniteError();
       all[text]![copy]![position + i] = value;
     }
   }

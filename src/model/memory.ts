@@ -17,7 +17,12 @@ export interface MemoryEstimate {
 /** Estimates device memory before anything is loaded. */
 export function estimateMemory(
   config: FamilyConfig,
-  { format, slots }: { readonly format: WeightFormat; readonly slots: number },
+  { format, slots, scorePages = 0 }: {
+    readonly format: WeightFormat;
+    readonly slots: number;
+    /** Pages of a cache for likelihoods, beside that of the sequences. */
+    readonly scorePages?: number;
+  },
 ): MemoryEstimate {
   const { hiddenSize, layers, heads, headSize, vocabSize, timeConditioning, condSize } = config;
   const width = align(hiddenSize);
@@ -31,7 +36,8 @@ export function estimateMemory(
   const weights = matrices * weightBytes(format) + embedding + 4 * (vectors + conditioner);
   const limits = denoiserLimits({ config }, { slots });
   const cacheBytes = cacheFormatFor(format) === "f16" ? 2 : 4;
-  const cache = 2 * layers * limits.pages * PAGE_TOKENS * attended * cacheBytes;
+  const positions = (limits.pages + scorePages) * PAGE_TOKENS;
+  const cache = 2 * layers * positions * attended * cacheBytes;
   const logits = Math.min(LOGITS_BYTES, limits.rows * align(vocabSize) * 4);
   const scratch = limits.rows * 4 * (3 * width + 2 * attended + inner) + logits;
   return { weights, cache, scratch, total: weights + cache + scratch };

@@ -30,7 +30,7 @@ export async function admit(
   const submittedMs = nowMs();
   return engine.submit(sequences).map((generation, i) => {
     const request = sequences[i]!; // As many generations as requests.
-    const observer = observeRun({ model: engine.model.id, request, submittedMs });
+    const observer = observeRun({ model: engine.model.id, request, submittedMs, nowMs });
     const of = { id, model, request, generation, stop, resumeMs, fingerprint, nowMs, submittedMs };
     return new Run({ ...of, observer });
   });

@@ -1,21 +1,28 @@
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { createLog, type LogWriter } from "../telemetry/log.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { childSpans, describeRequest } from "../telemetry/tracing.ts";
 import { access } from "./access.ts";
 import { attachToBlocks, deleteBlocks, getBlocks, postBlocks } from "./blocks.ts";
 import { postChat } from "./chat.ts";
 import { postCompletions } from "./completions.ts";
 import type { AppEnv } from "./context.ts";
-import { errorResponse, RequestError } from "./errors.ts";
+import { errorResponse, RequestError, STATUS } from "./errors.ts";
 import { reportFailure } from "./failures.ts";
 import { Generations } from "./generations.ts";
 import { health, ready } from "./health.ts";
 import { requireKey } from "./keys.ts";
 import { LoadedModels, type ModelSource } from "./loaded_models.ts";
+import { showMetrics } from "./metrics.ts";
 import { listModels, showModel } from "./models.ts";
-import type { ServerParts } from "./parts.ts";
+import { countRun, observeAll, traceRun } from "./observers.ts";
+import type { ObservedRun, ServerParts } from "./parts.ts";
+import { openApi } from "./openapi.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
 import type { RunObserver } from "./run.ts";
+import { postScore } from "./score.ts";
 import type { ServerSettings } from "./settings.ts";
+import { detokenize, tokenize } from "./tokenize.ts";
 
 /** What an app is made of. */
 export interface AppOptions {
@@ -33,50 +40,69 @@ export interface AppOptions {
   readonly randomBytes?: RandomBytes;
 }
 
-const UNOBSERVED: RunObserver = {
-  admitted() {},
-  prefilled() {},
-  block() {},
-  ended() {},
-};
-
 /** Bytes of a request target: path and query. */
 const LONGEST_TARGET = 8192;
 
 /** The HTTP interface to the models. */
 export function createApp(options: AppOptions): Hono<AppEnv> {
   const parts = toParts(options);
-  const { models, settings } = parts;
+  const { models, settings, metrics } = parts;
   const app = new Hono<AppEnv>({ getPath: pathOf });
 
-  app.use(identify(parts), access(settings), requireKey(settings.apiKeys), limitTarget);
+  app.use(identify(parts), access(settings), requireKey(settings), limitTarget);
   mount(app, "/health", readable(health));
   mount(app, "/ready", readable(ready(models)));
+  mount(app, "/metrics", readable(showMetrics(parts)));
+  mount(app, "/openapi.json", readable(openApi(parts)));
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
+  mount(app, "/v1/score", { POST: postScore(parts) });
+  mount(app, "/tokenize", { POST: tokenize(parts) });
+  mount(app, "/detokenize", { POST: detokenize(parts) });
   // No HEAD: it would start a generation that nobody reads.
   mount(app, "/v1/completions", { POST: postCompletions(parts) });
   mount(app, "/v1/chat/completions", { POST: postChat(parts) });
-  const blocks = { ...parts, generations: new Generations(settings) };
+  const onDrop = (steps: number) => metrics.stepsDropped(steps);
+  const blocks = { ...parts, generations: new Generations({ ...settings, onDrop }) };
   mount(app, "/v1/blocks", { GET: getBlocks(blocks), POST: postBlocks(blocks) });
   mount(app, "/v1/blocks/:id", { GET: attachToBlocks(blocks), DELETE: deleteBlocks(blocks) });
 
-  app.notFound(() => errorResponse(new RequestError("route_not_found", "There is no such route")));
-  app.onError((error, c) => errorResponse(reportFailure(error, parts.log, c.get("requestId"))));
+  const refuse = (error: RequestError) => {
+    metrics.refused(error.code);
+    return errorResponse(error);
+  };
+  app.notFound(() => refuse(new RequestError("route_not_found", "There is no such route")));
+  app.onError((error, c) => refuse(reportFailure(error, parts.log, c.get("requestId"))));
   return app;
 }
 
 function toParts({ models, settings, version, writeLog, ...options }: AppOptions): ServerParts {
   const nowMs = options.nowMs ?? (() => performance.timeOrigin + performance.now());
+  const metrics = new Metrics({
+    version,
+    startMs: performance.timeOrigin,
+    codes: Object.keys(STATUS),
+  });
   return {
     models: new LoadedModels(models, { waits: options.waitForModel ?? false }),
     settings,
     version,
     log: createLog(writeLog, nowMs),
+    metrics,
+    stream: { ...settings, onSlow: () => metrics.streamClosedSlow() },
     nowMs,
     randomBytes: options.randomBytes ?? ((count) => crypto.getRandomValues(new Uint8Array(count))),
-    observeRun: () => UNOBSERVED,
+    observeRun: (run) => observeRun(run, { metrics, version }),
   };
+}
+
+function observeRun(
+  run: ObservedRun,
+  { metrics, version }: { readonly metrics: Metrics; readonly version: string },
+): RunObserver {
+  const record = childSpans(version);
+  const count = countRun(metrics, run);
+  return record === null ? count : observeAll([count, traceRun(record, run)]);
 }
 
 /** The path as it was sent: nothing decoded, so that every route has one spelling. */
@@ -84,8 +110,10 @@ function pathOf(request: Request): string {
   return /^[^/]*\/\/[^/?]*(\/[^?]*)/.exec(request.url)?.[1] ?? "/";
 }
 
-/** Names every request, marks its response, and logs it when its headers are ready. */
-function identify({ log, nowMs, randomBytes }: ServerParts): MiddlewareHandler<AppEnv> {
+/** Names every request, marks its response, and tells of it when its headers are ready. */
+function identify(
+  { log, metrics, nowMs, randomBytes }: ServerParts,
+): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const beginMs = nowMs();
     const id = requestId(c.req.raw.headers, randomBytes);
@@ -93,13 +121,11 @@ function identify({ log, nowMs, randomBytes }: ServerParts): MiddlewareHandler<A
     await next();
     c.res.headers.set("X-Request-Id", id);
     c.res.headers.set("X-Content-Type-Options", "nosniff");
-    log("request", {
-      method: c.req.method,
-      route: c.get("route") ?? null,
-      status: c.res.status,
-      ms: Math.round(1000 * (nowMs() - beginMs)) / 1000,
-      request_id: id,
-    });
+    const ms = nowMs() - beginMs;
+    const request = { method: c.req.method, route: c.get("route") ?? null, status: c.res.status };
+    metrics.answered(request, ms);
+    describeRequest({ ...request, requestId: id });
+    log("request", { ...request, ms: Math.round(1000 * ms) / 1000, request_id: id });
   };
 }
 

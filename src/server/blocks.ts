@@ -3,7 +3,7 @@ import { admit } from "./admit.ts";
 import { readBytes, readJson } from "./body.ts";
 import { collect } from "./collect.ts";
 import type { AppEnv } from "./context.ts";
-import { CLIENT_LEFT, jsonResponse } from "./errors.ts";
+import { CLIENT_LEFT, jsonResponse, RequestError } from "./errors.ts";
 import { reportFailure } from "./failures.ts";
 import { follow } from "./follow.ts";
 import { type Generations, invalidEventId, parseEventId } from "./generations.ts";
@@ -21,6 +21,12 @@ export interface BlocksParts extends ServerParts {
 }
 
 type Handler = (c: Context<AppEnv>) => Promise<Response>;
+
+/** What a client that comes back says: which generation, or which event it saw last. */
+interface Reattachment {
+  readonly id?: string;
+  readonly lastEventId?: string;
+}
 
 /** POST: samples from the model and streams each block as soon as it is final. */
 export function postBlocks(parts: BlocksParts): Handler {
@@ -91,7 +97,7 @@ async function generate(
       if (failure) log.fail(reportFailure(failure.error, parts.log, requestId).body());
     },
   }, parts.settings);
-  return eventStream(reader, parts.settings);
+  return eventStream(reader, parts.stream);
 }
 
 async function start(request: BlocksRequest, parts: ServerParts): Promise<Run> {
@@ -114,10 +120,22 @@ async function start(request: BlocksRequest, parts: ServerParts): Promise<Run> {
  *
  * @throws {RequestError} If there is no such generation or event.
  */
-function resume(
+function resume(c: Context<AppEnv>, parts: BlocksParts, from: Reattachment): Response {
+  try {
+    const response = reattach(c, parts, from);
+    parts.metrics.resumed("ok");
+    return response;
+  } catch (error) {
+    const isGone = error instanceof RequestError && error.code === "generation_not_found";
+    parts.metrics.resumed(isGone ? "gone" : "invalid");
+    throw error;
+  }
+}
+
+function reattach(
   c: Context<AppEnv>,
-  { generations, settings }: BlocksParts,
-  from: { readonly id?: string; readonly lastEventId?: string },
+  { generations, stream }: BlocksParts,
+  from: Reattachment,
 ): Response {
   const seen = from.lastEventId === undefined ? null : parseEventId(from.lastEventId);
   const id = from.id ?? seen?.generation ?? "";
@@ -126,7 +144,7 @@ function resume(
   const after = seen?.number ?? -1;
   if (after > log.last) throw invalidEventId("is ahead of the stream");
   if (log.isOver && after === log.last) return new Response(null, { status: 204 });
-  return eventStream(log.attach(after), settings);
+  return eventStream(log.attach(after), stream);
 }
 
 /** The whole generation as one JSON object. A client that leaves ends it. */

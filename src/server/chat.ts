@@ -14,7 +14,8 @@ import { parseGeneration } from "./schema.ts";
 export const ChatFields = z.strictObject({
   ...OPENAI_FIELDS,
   messages: Messages,
-  max_completion_tokens: OPENAI_FIELDS.max_tokens,
+  max_completion_tokens: OPENAI_FIELDS.max_tokens
+    .describe("Another name of `max_tokens`; both may be given with the same value."),
 });
 
 const SHAPE: AnswerShape = {

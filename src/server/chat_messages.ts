@@ -1,15 +1,18 @@
 import { z } from "zod";
+import { ChatTemplateError } from "../text/chat_template.ts";
 import { RequestError, show } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 
 const ROLES = ["system", "developer", "user", "assistant"] as const;
-const MOST_MESSAGES = 512;
+
+/** Messages of one chat. */
+export const MOST_MESSAGES = 512;
 
 /** Roles of OpenAI's that need tools, which this server does not have. */
 const UNSUPPORTED_ROLES: readonly unknown[] = ["tool", "function"];
 
 /** Fields of OpenAI's messages that this server does not know, and the values that say nothing. */
-const UNSUPPORTED_FIELDS: Readonly<Record<string, readonly string[]>> = {
+export const UNSUPPORTED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   refusal: ["null", '""'],
   tool_calls: ["null", "[]"],
   function_call: ["null"],
@@ -18,15 +21,22 @@ const UNSUPPORTED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   tool_call_id: ["null"],
 };
 
-const TextPart = z.strictObject({ type: z.literal("text"), text: z.string() });
-const Message = z.strictObject({
-  role: z.enum(ROLES),
-  content: z.union([z.string(), z.array(TextPart).min(1)]),
-  name: z.string().optional(),
+const TextPart = z.strictObject({
+  type: z.literal("text").describe("Other types are not supported."),
+  text: z.string().describe("A piece of the content."),
+});
+
+/** One of `messages`. */
+export const Message = z.strictObject({
+  role: z.enum(ROLES).describe("Who says it."),
+  content: z.union([z.string(), z.array(TextPart).min(1)])
+    .describe("What is said; parts are joined."),
+  name: z.string().optional().describe("Who says it, among several in the same role."),
 });
 
 /** `messages` of a request. */
-export const Messages = z.array(Message).min(1).max(MOST_MESSAGES);
+export const Messages = z.array(Message).min(1).max(MOST_MESSAGES)
+  .describe("The chat so far, oldest message first.");
 
 /**
  * Looks through the messages of a request for what OpenAI has and this server does not: leaves out
@@ -83,9 +93,15 @@ export function promptOf(
     const message = `The model ${show(engine.model.id)} has no chat template`;
     throw new RequestError("chat_not_supported", message, { param: "model" });
   }
-  return chat.tokens(messages.map(({ role, content, name }) => ({
+  const chatMessages = messages.map(({ role, content, name }) => ({
     role,
     content: typeof content === "string" ? content : content.map(({ text }) => text).join(""),
     ...(name !== undefined && { name }),
-  })));
+  }));
+  try {
+    return chat.tokens(chatMessages);
+  } catch (error) {
+    if (!(error instanceof ChatTemplateError)) throw error;
+    throw new RequestError("invalid_value", error.message, { param: "messages" });
+  }
 }

@@ -22,8 +22,8 @@ export const CompletionFields = z.strictObject({
     z.array(z.string()).min(1).max(MOST_PROMPTS),
     Tokens,
     z.array(Tokens).min(1).max(MOST_PROMPTS),
-  ]),
-  echo: z.boolean().default(false),
+  ]).describe("One or several prompts: texts, or lists of token ids."),
+  echo: z.boolean().default(false).describe("Whether the text of a choice begins with its prompt."),
 });
 
 type Prompt = string | number[];

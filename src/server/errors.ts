@@ -1,7 +1,7 @@
 import { BusyError, SequenceError } from "../engine/request.ts";
 
 /** Every code that an error body may carry, with its HTTP status. */
-const STATUS = {
+export const STATUS = {
   invalid_json: 400,
   invalid_utf8: 400,
   missing_required_parameter: 400,

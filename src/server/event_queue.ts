@@ -14,6 +14,7 @@ interface Waiting<E> {
  */
 export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, AsyncIterator<E, void> {
   readonly #onClose: () => void;
+  readonly #onDrop: (steps: number) => void;
   /** What waits begins at `#head`: taking from the front of a long array would move the rest. */
   #waiting: Waiting<E>[] = [];
   #head = 0;
@@ -22,9 +23,13 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
   #reader: PromiseWithResolvers<IteratorResult<E, void>> | undefined;
   #end: { readonly error: unknown } | "done" | undefined;
 
-  /** @param onClose Called once if the reader leaves before the last event. */
-  constructor(onClose: () => void) {
+  /**
+   * @param onClose Called once if the reader leaves before the last event.
+   * @param onDrop Told how many steps are dropped.
+   */
+  constructor(onClose: () => void, onDrop: (steps: number) => void = () => {}) {
     this.#onClose = onClose;
+    this.#onDrop = onDrop;
   }
 
   /** Whether nothing more can be added. */
@@ -43,7 +48,7 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
     const sizeBytes = JSON.stringify(event.data).length;
     const isStep = event.event === "step";
     if (this.#waitingBytes + sizeBytes > BACKLOG_BYTES) {
-      if (isStep) return;
+      if (isStep) return this.#onDrop(1);
       if (this.#waitingSteps > 0) this.#dropSteps();
     }
     this.#waiting.push({ event, sizeBytes });
@@ -111,6 +116,7 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
       .filter(({ event }) => event.event !== "step");
     this.#head = 0;
     this.#waitingBytes = this.#waiting.reduce((sum, each) => sum + each.sizeBytes, 0);
+    this.#onDrop(this.#waitingSteps);
     this.#waitingSteps = 0;
   }
 }

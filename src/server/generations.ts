@@ -31,21 +31,36 @@ export function invalidEventId(problem: string): RequestError {
   return new RequestError("invalid_last_event_id", `Last-Event-ID ${problem}`);
 }
 
+/** How {@linkcode Generations} are kept. */
+export interface GenerationsOptions {
+  /** Those that are over, at most. */
+  readonly maxRetained: number;
+  /** Told how many steps a reader was too slow for. */
+  readonly onDrop: (steps: number) => void;
+}
+
 /** The generations that clients can come back to: those under way, and some that are over. */
 export class Generations {
   readonly #maxRetained: number;
+  readonly #onDrop: (steps: number) => void;
   readonly #logs = new Map<string, ReplayLog>();
   /** Those that are over, oldest first, with the timers that forget them. */
   readonly #retained = new Map<string, ReturnType<typeof setTimeout>>();
 
-  constructor({ maxRetained }: { readonly maxRetained: number }) {
+  constructor({ maxRetained, onDrop }: GenerationsOptions) {
     this.#maxRetained = maxRetained;
+    this.#onDrop = onDrop;
   }
 
   /** Keeps the events of `run` from now on. */
   add(run: Run, { owner, resumeMs }: { owner: string; resumeMs: number }): ReplayLog {
     const { id } = run.parts;
-    const log = new ReplayLog(run, { owner, resumeMs, onOver: () => this.#retain(log) });
+    const log = new ReplayLog(run, {
+      owner,
+      resumeMs,
+      onOver: () => this.#retain(log),
+      onDrop: this.#onDrop,
+    });
     this.#logs.set(id, log);
     return log;
   }

@@ -2,16 +2,20 @@ import { timingSafeEqual } from "@std/crypto";
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import type { ServerSettings } from "./settings.ts";
 
 /** Paths that need no key. Compared with the path as the router sees it, so none has two names. */
 const OPEN_PATHS: readonly string[] = ["/", "/health", "/ready"];
 
 /** Refuses requests without one of `apiKeys`; without any configured all requests pass. */
-export function requireKey(apiKeys: readonly string[]): MiddlewareHandler<AppEnv> {
+export function requireKey(
+  { apiKeys, metricsPublic }: Pick<ServerSettings, "apiKeys" | "metricsPublic">,
+): MiddlewareHandler<AppEnv> {
+  const openPaths = metricsPublic ? [...OPEN_PATHS, "/metrics"] : OPEN_PATHS;
   const known = Promise.all(apiKeys.map(digest));
   return async (c, next) => {
     c.set("owner", "");
-    if (apiKeys.length === 0 || OPEN_PATHS.includes(c.req.path)) return await next();
+    if (apiKeys.length === 0 || openPaths.includes(c.req.path)) return await next();
     const header = c.req.header("authorization");
     if (header === undefined) throw unauthorized("missing_api_key", "An API key is required");
     const key = /^bearer +([\x21-\x7e]{1,256})$/i.exec(header)?.[1];

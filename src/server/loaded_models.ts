@@ -47,6 +47,11 @@ export class LoadedModels {
     return BY_WEIGHT.find((each) => states.includes(each)) ?? "ready";
   }
 
+  /** The models that can be asked by now: none while they load. */
+  get loaded(): readonly LoadedModel[] {
+    return this.#models ?? [];
+  }
+
   /**
    * All models.
    *

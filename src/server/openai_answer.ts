@@ -117,5 +117,5 @@ function streamed(
       queue.end();
     },
   }, parts.settings);
-  return eventStream(queue, parts.settings);
+  return eventStream(queue, parts.stream);
 }

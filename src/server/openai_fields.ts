@@ -2,7 +2,7 @@
  * Fields of OpenAI's API that this server does not implement, each with the values, as JSON, at
  * which it changes nothing. `null` is neutral for all.
  */
-const NEUTRAL: Readonly<Record<string, readonly string[]>> = {
+export const NEUTRAL: Readonly<Record<string, readonly string[]>> = {
   frequency_penalty: ["0"],
   presence_penalty: ["0"],
   logit_bias: ["{}"],

@@ -6,17 +6,23 @@ import { GENERATION_FIELDS } from "./schema.ts";
 /** Prompts times choices of one request. */
 const MOST_CHOICES = 32;
 
+const IGNORED = "Accepted, and of no effect.";
+
 /** Fields that both of OpenAI's endpoints have. */
 export const OPENAI_FIELDS = {
   ...GENERATION_FIELDS,
-  model: z.string(),
-  n: z.int().min(1).max(8).default(1),
-  stream: z.boolean().default(false),
-  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).optional(),
-  // Accepted, and of no effect.
-  user: z.string().optional(),
-  metadata: z.record(z.string(), z.string()).optional(),
-  store: z.boolean().optional(),
+  model: z.string().describe("Id of a served model."),
+  n: z.int().min(1).max(8).default(1)
+    .describe(`Choices for each prompt; at most ${MOST_CHOICES} for all prompts together.`),
+  stream: z.boolean().default(false)
+    .describe("Whether chunks are sent as they are made, or one object at the end."),
+  stream_options: z.strictObject({
+    include_usage: z.boolean().optional()
+      .describe("Whether a last chunk with the usage follows, and `usage` is null in the others."),
+  }).optional().describe("Only with `stream`."),
+  user: z.string().optional().describe(IGNORED),
+  metadata: z.record(z.string(), z.string()).optional().describe(IGNORED),
+  store: z.boolean().optional().describe(IGNORED),
 };
 
 /** The fields of a request of OpenAI's that say how its answer comes. */

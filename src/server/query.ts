@@ -1,6 +1,7 @@
 import { cut, RequestError } from "./errors.ts";
 
-const LONGEST_PROMPT = 4096;
+/** Characters of a prompt in a query. */
+export const LONGEST_PROMPT = 4096;
 
 /** Fields whose values are text; the values of all others are numbers or booleans. */
 const TEXT_FIELDS: readonly string[] = ["model", "overflow", "prompt", "stop", "strategy"];

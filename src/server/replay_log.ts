@@ -13,6 +13,8 @@ export interface ReplayLogOptions {
   readonly resumeMs: number;
   /** Called once, when nothing is added any more. */
   readonly onOver: () => void;
+  /** Told how many steps a reader was too slow for. */
+  readonly onDrop: (steps: number) => void;
 }
 
 /**
@@ -25,18 +27,20 @@ export class ReplayLog {
   readonly resumeMs: number;
   readonly #run: Run;
   readonly #onOver: () => void;
+  readonly #onDrop: (steps: number) => void;
   /** Events with an id, by their number. */
   readonly #events: ReplayedEvent[] = [];
   #reader: EventQueue<ReplayedEvent> | null = null;
   #isOver = false;
   #cancelTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(run: Run, { owner, resumeMs, onOver }: ReplayLogOptions) {
+  constructor(run: Run, { owner, resumeMs, onOver, onDrop }: ReplayLogOptions) {
     this.id = run.parts.id;
     this.owner = owner;
     this.resumeMs = resumeMs;
     this.#run = run;
     this.#onOver = onOver;
+    this.#onDrop = onDrop;
   }
 
   /** Number of the newest event. */
@@ -73,7 +77,7 @@ export class ReplayLog {
   attach(after: number): EventQueue<ReplayedEvent> {
     clearTimeout(this.#cancelTimer);
     this.#reader?.close();
-    const reader = new EventQueue<ReplayedEvent>(() => this.#leave(reader));
+    const reader = new EventQueue<ReplayedEvent>(() => this.#leave(reader), this.#onDrop);
     for (const event of this.#events.slice(after + 1)) reader.push(event);
     if (this.#isOver) reader.end();
     this.#reader = reader;

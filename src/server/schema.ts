@@ -10,6 +10,9 @@ const LONGEST_STOP = 256;
 const Stop = z.string().min(1).refine((text) => [...text].length <= LONGEST_STOP)
   .meta({ maxLength: LONGEST_STOP });
 
+/** Several stop strings. */
+export const Stops = z.array(Stop).max(4);
+
 const Strategy = z.enum(STRATEGIES).default(STRATEGIES[0]!);
 
 /**
@@ -17,19 +20,43 @@ const Strategy = z.enum(STRATEGIES).default(STRATEGIES[0]!);
  * `planGeneration()`; options of the strategies are in the strategies' own schemas.
  */
 export const GENERATION_FIELDS = {
-  model: z.string().optional(),
-  max_tokens: z.int().optional(),
-  overflow: z.enum(["error", "slide"]).default("error"),
-  ignore_eos: z.boolean().default(false),
-  min_entropy: z.number().min(0).max(20).default(0),
-  temperature: z.number().min(0).max(2).default(1),
-  top_p: z.number().gt(0).max(1).default(1),
-  top_k: z.int().default(0),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
-  stop: z.union([Stop, z.array(Stop).max(4)]).default([])
-    .transform((stop) => typeof stop === "string" ? [stop] : stop),
-  block_size: z.int().optional(),
-  strategy: Strategy,
+  model: z.string().optional()
+    .describe("Id of a served model; the default model where it is absent."),
+  max_tokens: z.int().optional()
+    .describe(
+      "Most tokens to generate: up to the context length, or with `slide` up to the server's limit. " +
+        "By default 16 for completions and 256 for chats and blocks, or what still fits.",
+    ),
+  overflow: z.enum(["error", "slide"]).default("error")
+    .describe(
+      "What to do past the context length: refuse the request, or go on, seeing the last whole " +
+        "blocks that fit.",
+    ),
+  ignore_eos: z.boolean().default(false)
+    .describe("Whether to go on after the end token."),
+  min_entropy: z.number().min(0).max(20).default(0)
+    .describe(
+      "Ends after the block with which the entropy of the last 256 generated tokens falls below " +
+        "this, in nats; 0 is off.",
+    ),
+  temperature: z.number().min(0).max(2).default(1)
+    .describe("What logits are divided by; 0 takes the most probable token at each position."),
+  top_p: z.number().gt(0).max(1).default(1)
+    .describe("Share of the probability to draw from at each position."),
+  top_k: z.int().default(0)
+    .describe("Most probable tokens to draw from, up to the vocabulary size; 0 is off."),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional()
+    .describe(
+      "The same request with the same seed gives the same tokens; by default a fresh one, which " +
+        "the answer has.",
+    ),
+  stop: z.union([Stop, Stops]).default([])
+    .transform((stop) => typeof stop === "string" ? [stop] : stop)
+    .describe("Ends the text before the first of these strings."),
+  block_size: z.int().optional()
+    .describe("Tokens denoised together: one of the model's `block_sizes`, by default its own."),
+  strategy: Strategy
+    .describe("Remasking strategy: which masks a denoising step turns into tokens."),
 };
 
 const GenerationFields = z.strictObject(GENERATION_FIELDS);
@@ -40,10 +67,17 @@ export type GenerationFields = z.output<typeof GenerationFields>;
 /** Fields of a request to `/v1/blocks`, without the options of its strategy. */
 export const BlocksFields = z.strictObject({
   ...GENERATION_FIELDS,
-  prompt: z.union([z.string(), z.array(z.int())]).default(""),
-  stream: z.boolean().default(true),
-  trace: z.boolean().default(false),
-  resume_ms: z.int().min(0).max(60_000).default(10_000),
+  prompt: z.union([z.string(), z.array(z.int())]).default("")
+    .describe("Text or token ids to go on from; an empty one is allowed."),
+  stream: z.boolean().default(true)
+    .describe("Whether events are sent as they happen, or one object at the end."),
+  trace: z.boolean().default(false)
+    .describe("Whether a stream has `step` events."),
+  resume_ms: z.int().min(0).max(60_000).default(10_000)
+    .describe(
+      "For how long a client that lost its connection may come back, in milliseconds; with 0 a " +
+        "disconnect cancels at once.",
+    ),
 });
 
 /** A request to `/v1/blocks`, defaults filled in. */
@@ -82,14 +116,33 @@ export function parseGeneration<S extends z.ZodObject<{ strategy: typeof Strateg
   return { ...fields, options: parseOptions(fields.strategy as string, options) };
 }
 
+/**
+ * Reads the fields of a request that generates nothing, and that OpenAI knows nothing of. `null` is
+ * absent.
+ *
+ * @throws {RequestError} For the first field that is unknown, missing or wrong.
+ */
+export function parseFields<S extends z.ZodObject>(
+  schema: S,
+  body: Readonly<Record<string, unknown>>,
+): z.output<S> {
+  const unknown = Object.keys(body).find((name) => !Object.hasOwn(schema.shape, name));
+  if (unknown !== undefined) throw unknownParameter(unknown);
+  const given = Object.entries(body).filter(([, value]) => value !== null);
+  return validate(schema, Object.fromEntries(given));
+}
+
+function unknownParameter(name: string): RequestError {
+  const message = `Unknown parameter ${show(name)}`;
+  return new RequestError("unknown_parameter", message, { param: cut(name) });
+}
+
 function checkNames(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
   for (const [name, value] of Object.entries(body)) {
     if (known.includes(name)) continue;
-    const param = cut(name);
-    if (!isUnsupported(name)) {
-      throw new RequestError("unknown_parameter", `Unknown parameter ${show(name)}`, { param });
-    }
+    if (!isUnsupported(name)) throw unknownParameter(name);
     if (value === null || isNeutral(name, value)) continue;
+    const param = cut(name);
     const message = `${param} is not supported, got ${show(value)}`;
     throw new RequestError("unsupported_parameter", message, { param });
   }

@@ -17,6 +17,8 @@ export interface StreamOptions {
   readonly keepaliveMs: number;
   /** Without anything taken by the reader, the connection is closed after this. */
   readonly writeTimeoutMs: number;
+  /** Told of each connection that is closed for that. */
+  readonly onSlow: () => void;
 }
 
 const RETRY = "retry: 2000\n\n";
@@ -92,8 +94,9 @@ class StreamSource implements UnderlyingDefaultSource<Uint8Array> {
 
   #send(controller: Controller, text: string): void {
     controller.enqueue(this.#encoder.encode(text));
-    const { writeTimeoutMs } = this.#options;
+    const { writeTimeoutMs, onSlow } = this.#options;
     this.#stallTimer = setTimeout(() => {
+      onSlow();
       // Words and no Error: the runtime prints what it gets here, and no log line has a stack.
       controller.error(`Cannot send: the reader took nothing for ${writeTimeoutMs} ms`);
       this.#events.return?.();

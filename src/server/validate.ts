@@ -83,8 +83,15 @@ function progress(issue: Issue | undefined): number {
   if (issue === undefined) return 0;
   const last = issue.path.at(-1);
   const depth = issue.path.length + (typeof last === "number" ? 1 - 1 / (last + 2) : 0);
-  // Where the type is right and the value is not, this is the branch.
-  return depth + (issue.code === "invalid_type" ? 0 : 1000);
+  switch (issue.code) {
+    case "invalid_type":
+      return depth;
+    case "invalid_union":
+      return depth + Math.max(...issue.errors.map(([first]) => progress(first)));
+    default:
+      // Where the type is right and the value is not, this is the branch.
+      return depth + 1000;
+  }
 }
 
 function joinPath(path: string, key: PropertyKey): string {

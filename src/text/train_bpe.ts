@@ -64,10 +64,9 @@ class BpeTrainer {
   readonly #queue = new PairQueue();
 
   constructor(words: ReadonlyMap<string, number>) {
-    const encoder = new TextEncoder();
     const ids = new Map(BYTE_CHARACTERS.map((each, id) => [each, id]));
     this.#words = [...words].map(([word, count]) => {
-      const characters = [...toByteAlphabet(encoder.encode(word))];
+      const characters = [...toByteAlphabet(word)];
       return { tokens: characters.map((each) => ids.get(each)!), count };
     });
     this.#words.forEach((_, index) => this.#count(index, 1));

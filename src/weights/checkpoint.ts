@@ -122,6 +122,16 @@ export class Checkpoint implements Disposable {
     return this.#directory.has(fileName) ? readObject(this.#directory, fileName, limits) : null;
   }
 
+  /**
+   * Reads one of the small files beside the weights that are no JSON.
+   *
+   * @returns null where there is no such file.
+   * @throws {CheckpointError} If it cannot be read, or is larger than `maxBytes`.
+   */
+  bytes(fileName: string, { maxBytes }: Pick<JsonLimits, "maxBytes">): Uint8Array | null {
+    return this.#directory.has(fileName) ? this.#directory.read(fileName, { maxBytes }) : null;
+  }
+
   /** Closes the file that is open. */
   [Symbol.dispose](): void {
     this.#open?.file.close();

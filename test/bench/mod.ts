@@ -1,5 +1,5 @@
 /**
- * Measures kernels, steps, the engine and its start on this machine:
+ * Measures kernels, steps, the engine, the server and its start on this machine:
  * `deno task bench [--json FILE] [GROUP…]`. Figures of one run belong together; on a shared machine
  * compare ratios, not runs.
  */
@@ -10,6 +10,7 @@ import { benchKernels } from "./kernels.ts";
 import { benchNelbo } from "./nelbo.ts";
 import { benchPeers } from "./peers.ts";
 import { benchSampler } from "./sampler.ts";
+import { benchServer } from "./server.ts";
 import { benchStart } from "./start.ts";
 import { benchStep } from "./step.ts";
 import { benchTraining } from "./training.ts";
@@ -19,6 +20,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
   sampler: benchSampler,
   step: benchStep,
   engine: benchEngine,
+  server: benchServer,
   start: benchStart,
   nelbo: benchNelbo,
   peers: benchPeers,

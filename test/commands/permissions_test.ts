@@ -50,6 +50,18 @@ Deno.test("permissionsOf() lets profile write its trace file and nothing else", 
   assertThrows(() => permissionsOf("profile", invocation), UsageError, "allow to write: path is");
 });
 
+Deno.test("permissionsOf() lets evaluate read its model and its text", () => {
+  const args = ["--json", "--model", "/no/such", "--text", "/no/text.gz"];
+  assertEquals(permissionsOf("evaluate", { args, environment: {} }), [
+    "--allow-read=/no/such,/no/text.gz",
+    "--allow-env=BD_*",
+  ]);
+  assertEquals(permissionsOf("evaluate", { args: args.slice(0, 3), environment: {} }), [
+    "--allow-read=/no/such",
+    "--allow-env=BD_*",
+  ]);
+});
+
 Deno.test("permissionsOf() lets check read its directory only", () => {
   const environment = { BD_MODEL: "/other" };
   assertEquals(permissionsOf("check", { args: ["/no/such"], environment }), [

@@ -64,7 +64,7 @@ Deno.test("blocks arrive one by one while the engine works on the next", async (
   let open = Promise.withResolvers<void>();
   const script = { beforeStep: (step: number) => step % 4 === 0 ? open.promise : undefined };
   await using live = serve({ script });
-  const url = `http://127.0.0.1:${live.port}/v1/blocks?prompt=abcdefgh&max_tokens=8`;
+  const url = `http://127.0.0.1:${live.port}/v1/blocks?prompt=abcdefgh&max_tokens=8&resume_ms=0`;
   const response = await fetch(url);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -86,7 +86,7 @@ Deno.test("blocks arrive one by one while the engine works on the next", async (
 Deno.test("a client that leaves its stream cancels the generation", async () => {
   const { script, reached } = stuck();
   await using live = serve({ script });
-  using connection = await open(live.port, post({}));
+  using connection = await open(live.port, post({ resume_ms: 0 }));
   assertStringIncludes(await readUntil(connection, "event: start"), "HTTP/1.1 200");
   await reached;
   connection.close();
@@ -97,7 +97,7 @@ Deno.test("a client that leaves its stream cancels the generation", async () => 
 Deno.test("a client that closes its sending side counts as gone", async () => {
   const { script, reached } = stuck();
   await using live = serve({ script });
-  using connection = await open(live.port, post({}));
+  using connection = await open(live.port, post({ resume_ms: 0 }));
   await reached;
   await connection.closeWrite();
   await live.engine.idle;
@@ -117,9 +117,9 @@ Deno.test("a client that leaves before its whole answer cancels the generation",
 Deno.test("a client that leaves the queue gives up its place", async () => {
   const { script, reached } = stuck();
   await using live = serve({ script: { ...script, maxConcurrent: 1 } });
-  using first = await open(live.port, post({}));
+  using first = await open(live.port, post({ resume_ms: 0 }));
   await reached;
-  using second = await open(live.port, post({}));
+  using second = await open(live.port, post({ resume_ms: 0 }));
   await readUntil(second, "event: start");
   second.close();
   first.close();

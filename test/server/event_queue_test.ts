@@ -44,7 +44,8 @@ Deno.test("EventQueue throws a failure to a reader that waits", async () => {
 });
 
 Deno.test("EventQueue keeps every block and drops steps where more than 64 KiB would wait", async () => {
-  const queue = new EventQueue<ServerEvent>(() => {});
+  let dropped = 0;
+  const queue = new EventQueue<ServerEvent>(() => {}, (steps) => dropped += steps);
   const large = "x".repeat(30_000);
   queue.push(step(1, large));
   queue.push(block("a"));
@@ -53,10 +54,12 @@ Deno.test("EventQueue keeps every block and drops steps where more than 64 KiB w
   queue.push(step(4));
   queue.end();
   assertEquals(await drain(queue), [step(1, large), block("a"), step(2, large), step(4)]);
+  assertEquals(dropped, 1);
 });
 
 Deno.test("EventQueue drops steps that wait before a block that does not fit", async () => {
-  const queue = new EventQueue<ServerEvent>(() => {});
+  let dropped = 0;
+  const queue = new EventQueue<ServerEvent>(() => {}, (steps) => dropped += steps);
   const large = "x".repeat(65_536);
   queue.push(step(1));
   queue.push(block("a"));
@@ -66,6 +69,7 @@ Deno.test("EventQueue drops steps that wait before a block that does not fit", a
   queue.push(block("b"));
   queue.end();
   assertEquals(await drain(queue), [block("a"), block(large), block("b")]);
+  assertEquals(dropped, 3);
 });
 
 Deno.test("EventQueue takes time in proportion to what waits", async () => {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, fail } from "@std/assert";
 import { EventQueue } from "../../src/server/event_queue.ts";
 import {
   DONE,
@@ -8,7 +8,11 @@ import {
   type StreamOptions,
 } from "../../src/server/sse.ts";
 
-const options: StreamOptions = { keepaliveMs: 60_000, writeTimeoutMs: 60_000 };
+const options: StreamOptions = {
+  keepaliveMs: 60_000,
+  writeTimeoutMs: 60_000,
+  onSlow: () => fail("no reader is slow"),
+};
 
 const hello: ServerEvent = { event: "block", id: "G.0", data: { text: "a\nb\r\u2028é" } };
 
@@ -77,9 +81,11 @@ Deno.test("eventStream() leaves its events when the reader does", async () => {
 Deno.test("eventStream() gives up a reader that takes nothing", async () => {
   const left = Promise.withResolvers<void>();
   const queue = new EventQueue<ServerEvent>(() => left.resolve());
-  const reader = eventStream(queue, { ...options, writeTimeoutMs: 1 }).body!.getReader();
+  let slow = 0;
+  const impatient = { ...options, writeTimeoutMs: 1, onSlow: () => slow += 1 };
+  const reader = eventStream(queue, impatient).body!.getReader();
   await reader.read();
   await left.promise;
   const reason = await reader.read().then(() => "was read", (reason) => reason);
-  assertEquals(reason, "Cannot send: the reader took nothing for 1 ms");
+  assertEquals([reason, slow], ["Cannot send: the reader took nothing for 1 ms", 1]);
 });

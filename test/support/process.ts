@@ -31,9 +31,11 @@ export class RunningDeno implements AsyncDisposable {
   readonly #lines: ReadableStreamDefaultReader<string>;
   #rest = "";
 
-  constructor(args: readonly string[]) {
+  /** @param environment Added to this process's own. */
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     this.process = new Deno.Command(Deno.execPath(), {
       args: [...args],
+      env: environment,
       cwd: ROOT,
       stdin: "piped",
       stdout: "piped",

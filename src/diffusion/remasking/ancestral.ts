@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { Block, Proposal, Step } from "../block.ts";
+import { Steps } from "./steps.ts";
 
 /** Options a request may set for {@linkcode ancestral}. */
 export const Ancestral = z.strictObject({
   strategy: z.literal("ancestral"),
-  steps: z.int().min(1).max(1024).default(128),
-});
+  steps: Steps.default(128),
+}).describe("every mask that falls on a grid of `steps` times: none, one or many");
 
 /** The step (from 0) of a grid of `steps` in which a mask with this number in `order` falls. */
 export function fallStep(order: number, steps: number): number {

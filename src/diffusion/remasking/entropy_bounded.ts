@@ -1,12 +1,18 @@
 import { z } from "zod";
 import type { Block, Proposal, Step } from "../block.ts";
+import { Steps } from "./steps.ts";
 
 /** Options a request may set for {@linkcode entropyBounded}. */
 export const EntropyBounded = z.strictObject({
   strategy: z.literal("entropy_bounded"),
-  steps: z.int().min(1).max(1024).optional(),
-  entropy_bound: z.number().gt(0).max(100).default(0.35),
-});
+  steps: Steps.optional(),
+  entropy_bound: z.number().gt(0).max(100).default(0.35)
+    .describe(
+      "What the entropies of a step's positions stay below together, in nats; 0.35 by default.",
+    ),
+}).describe(
+  "masks by rising entropy while the sum is below `entropy_bound`, at least ⌈masks left / steps left⌉",
+);
 
 /**
  * Reveals positions by rising entropy while the sum of their entropies stays below the bound, and

@@ -4,7 +4,7 @@ import type { Block, Proposal, Step } from "../block.ts";
 /** Options a request may set for {@linkcode firstHitting}. */
 export const FirstHitting = z.strictObject({
   strategy: z.literal("first_hitting"),
-});
+}).describe("one masked position, when it falls at an exactly simulated time");
 
 /**
  * Reveals the masked position that falls next. Event times of the masks are exchangeable, so the

@@ -1,12 +1,16 @@
 import { z } from "zod";
 import type { Block, Proposal, Step } from "../block.ts";
+import { Steps } from "./steps.ts";
 
 /** Options a request may set for {@linkcode lowConfidenceDynamic}. */
 export const LowConfidenceDynamic = z.strictObject({
   strategy: z.literal("low_confidence_dynamic"),
-  steps: z.int().min(1).max(1024).optional(),
-  threshold: z.number().gt(0).max(1).default(0.9),
-});
+  steps: Steps.optional(),
+  threshold: z.number().gt(0).max(1).default(0.9)
+    .describe("Confidence, a probability, above which a token is taken; 0.9 by default."),
+}).describe(
+  "all masks with a token more confident than `threshold`, at least ⌈masks left / steps left⌉",
+);
 
 /**
  * Reveals every masked position whose confidence exceeds the threshold, and never fewer than the

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { Block, Proposal, Step } from "../block.ts";
+import { Steps } from "./steps.ts";
 
 /** Options a request may set for {@linkcode lowConfidenceStatic}. */
 export const LowConfidenceStatic = z.strictObject({
   strategy: z.literal("low_confidence_static"),
-  steps: z.int().min(1).max(1024).optional(),
-});
+  steps: Steps.optional(),
+}).describe("the masks with the most confident tokens, ⌈masks left / steps left⌉");
 
 /**
  * Reveals the quota's most confident positions; of equals the leftmost.

@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { Count, Seconds } from "./numbers.ts";
+import { Diffusion, Fingerprint, FinishReason, Usage } from "./summaries.ts";
+
+const Index = Count
+  .describe("Counts choices from 0: all of the first prompt, then those of the next.");
+const Logprobs = z.null().describe("There is no exact likelihood of single tokens.");
+const Text = z.string().describe("The text, after the prompt where `echo` was asked for.");
+const Piece = z.string().describe("The text of a finished block; empty at the end of a choice.");
+const AssistantRole = z.literal("assistant").describe("Who says it.");
+
+const HEAD = {
+  created: Seconds,
+  model: z.string().describe("Id of the model."),
+  system_fingerprint: Fingerprint,
+};
+
+const TOTALS = { usage: Usage, diffusion: Diffusion };
+
+/** What only some chunks of a stream have. */
+const CHUNK_TOTALS = {
+  usage: Usage.nullable().optional().describe(
+    "Only with `include_usage`: in the last chunk, which has no choices; null in all others.",
+  ),
+  diffusion: Diffusion.optional()
+    .describe("In the chunk that ends the last choice: how the text was made."),
+};
+
+const ChunkReason = FinishReason.nullable()
+  .describe("Null until the choice ends; then as in a whole answer.");
+
+const CompletionId = z.string().regex(/^cmpl-/).describe("Names the answer.");
+const ChatId = z.string().regex(/^chatcmpl-/).describe("Names the answer.");
+
+/** The answer of `/v1/completions`. */
+export const Completion = z.object({
+  id: CompletionId,
+  object: z.literal("text_completion").describe("What this is."),
+  ...HEAD,
+  choices: z.array(z.object({
+    index: Index,
+    text: Text,
+    logprobs: Logprobs,
+    finish_reason: FinishReason,
+  })).describe("In the order of `index`."),
+  ...TOTALS,
+}).describe("Completions of one or several prompts.");
+
+/** A chunk of a stream of `/v1/completions`. */
+export const CompletionChunk = z.object({
+  id: CompletionId,
+  object: z.literal("text_completion").describe("What this is a piece of."),
+  ...HEAD,
+  choices: z.array(z.object({
+    index: Index,
+    text: Piece,
+    logprobs: Logprobs,
+    finish_reason: ChunkReason,
+  })).max(1).describe("The choice that goes on; none in the chunk with the usage."),
+  ...CHUNK_TOTALS,
+}).describe("A piece of a completion: a finished block, or the end of a choice.");
+
+/** The answer of `/v1/chat/completions`. */
+export const ChatCompletion = z.object({
+  id: ChatId,
+  object: z.literal("chat.completion").describe("What this is."),
+  ...HEAD,
+  choices: z.array(z.object({
+    index: Index,
+    message: z.object({
+      role: AssistantRole,
+      content: z.string().describe("What is said."),
+      refusal: z.null().describe("Models of this server do not refuse in a field of its own."),
+    }).describe("The assistant's message."),
+    logprobs: Logprobs,
+    finish_reason: FinishReason,
+  })).describe("In the order of `index`."),
+  ...TOTALS,
+}).describe("The next message of a chat.");
+
+/** A chunk of a stream of `/v1/chat/completions`. */
+export const ChatCompletionChunk = z.object({
+  id: ChatId,
+  object: z.literal("chat.completion.chunk").describe("What this is a piece of."),
+  ...HEAD,
+  choices: z.array(z.object({
+    index: Index,
+    delta: z.object({
+      role: AssistantRole.optional().describe("In the first chunk of a choice."),
+      content: z.string().optional()
+        .describe("The text of a finished block; absent at the end of a choice."),
+    }).describe("What is added to the message."),
+    logprobs: Logprobs,
+    finish_reason: ChunkReason,
+  })).max(1).describe("The choice that goes on; none in the chunk with the usage."),
+  ...CHUNK_TOTALS,
+}).describe("A piece of a message: its beginning, a finished block, or its end.");
