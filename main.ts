@@ -12,6 +12,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   profile: () => import("./src/commands/profile.ts"),
   evaluate: () => import("./src/commands/evaluate.ts"),
+  train: () => import("./src/commands/train.ts"),
+  tokenizer: () => import("./src/commands/train_tokenizer.ts"),
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
 };
@@ -31,6 +33,8 @@ Usage: deno task COMMAND [ARGUMENTS]
   generate PROMPT  print what the model makes of a prompt
   profile PROMPT   say how long which kernel takes for that
   evaluate         say how likely the model finds a text
+  train            train a model on a text
+  tokenizer        learn a tokenizer from a text
   check DIR        say whether a checkpoint can be served
   doctor           say whether this machine can serve
 

@@ -1,9 +1,11 @@
 import { EngineClient, type EngineClientOptions } from "../engine/client.ts";
 import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protocol.ts";
-import { SequenceError } from "../engine/request.ts";
 
 /** Between two tries to start an engine, at most. */
 const LONGEST_WAIT_MS = 30_000;
+
+/** How long an engine may take to end: a few passes. */
+const CLOSING_MS = 1000;
 
 /** What an engine runs in: a Worker, seen from outside. */
 export interface EngineWorker extends Port<FromEngine, ToEngine> {
@@ -51,12 +53,19 @@ export class EngineSupervisor {
     });
   }
 
-  /** Ends the engine at once, for good. */
-  close(): void {
+  /**
+   * Ends the engine for good; resolves when its device is free, or after a second.
+   *
+   * The Worker stays until the process ends: its end would unload the driver, which crashes a
+   * process that is about to exit and calls the driver's own exit handlers.
+   */
+  async close(): Promise<void> {
     this.#isClosed = true;
-    this.#dismiss();
     this.#cancelStart();
-    this.engine.abort(new SequenceError("draining", "The server is shutting down"));
+    const grace = Promise.withResolvers<void>();
+    const stopClock = this.#schedule(grace.resolve, CLOSING_MS);
+    await Promise.race([this.engine.close(), grace.promise]);
+    stopClock();
   }
 
   #welcome(): void {

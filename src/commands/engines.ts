@@ -12,8 +12,8 @@ import type { OpenEngine } from "./open_engine.ts";
 /** A model with its engine, which may still be loading. */
 export interface RunningModel extends LoadedModel {
   readonly engine: EngineClient;
-  /** Ends the engine at once. */
-  close(): void;
+  /** Ends the engine; resolves when its device is free, or after a second. */
+  close(): Promise<void>;
 }
 
 /** How an engine is opened. */

@@ -1,6 +1,7 @@
 /**
- * Behind `deno task serve|generate|profile|evaluate|doctor|check|test|bench|soak`: finds or sets up
- * a WebGPU adapter, then starts the command in a process of its own that may do only what it must.
+ * Behind `deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak`:
+ * finds or sets up a WebGPU adapter, then starts the command in a process of its own that may do only
+ * what it must.
  */
 import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
@@ -14,7 +15,8 @@ import { type Command, type Invocation, permissionsOf, ROOT } from "./permission
 import { TestSummary } from "./test_summary.ts";
 
 const USAGE =
-  "Usage: deno task serve|generate|profile|evaluate|doctor|check|test|bench|soak [ARGUMENTS]";
+  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak " +
+  "[ARGUMENTS]";
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -25,10 +27,12 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "generate":
     case "profile":
     case "evaluate":
+    case "train":
       return await runCommand(name, invocation, withAdapter);
     case "doctor":
       return await runCommand(name, invocation, withAdapterIfAny);
     case "check":
+    case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
     case "test":
       return await runTests(await withAdapter(invocation));
@@ -54,11 +58,12 @@ async function runCommand(
   // Before anything is installed: a mistyped flag must not cost minutes.
   const permissions = isHelp ? [] : permissionsOf(name, invocation);
   const { args, environment } = isHelp ? invocation : await prepare(invocation);
-  const isServer = name === "serve";
+  // What runs for long must not outlive a launcher that is killed.
+  const isLeashed = name === "serve" || name === "train";
   return await runChild({
     args: [...DENO_RUN, ...permissions, join(ROOT, "main.ts"), name, ...args],
-    environment: isServer ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
-    stdin: isServer ? "leash" : "inherit",
+    environment: isLeashed ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
+    stdin: isLeashed ? "leash" : "inherit",
   });
 }
 

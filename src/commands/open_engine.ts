@@ -23,21 +23,30 @@ export interface OpenEngine {
 /** What the engine works with in place of the denoiser that it is given. */
 export type Observe = (denoiser: Denoiser, gpu: Gpu) => Denoiser;
 
-/** Runs an engine on a device of its own until one of them fails, and tells the port of that. */
+/** Runs an engine on a device of its own until it is closed or fails, and tells the port of that. */
 export async function runEngine(
   port: Port<ToEngine, FromEngine>,
   parts: { readonly source: OpenEngine; readonly observe?: Observe },
 ): Promise<void> {
   try {
-    using gpu = await Gpu.open();
-    // An engine without work does not look at its device.
-    const loss = gpu.lost.then((error) => {
-      throw error;
-    });
-    await Promise.race([openEngine(port, { gpu, ...parts }), loss]);
+    await runOnDevice(port, parts);
+    port.postMessage({ type: "closed" });
   } catch (error) {
     port.postMessage({ type: "failed", failure: toFailure(error) });
   }
+}
+
+async function runOnDevice(
+  port: Port<ToEngine, FromEngine>,
+  parts: { readonly source: OpenEngine; readonly observe?: Observe },
+): Promise<void> {
+  using gpu = await Gpu.open();
+  // An engine without work does not look at its device.
+  const loss = gpu.lost.then((error) => {
+    throw error;
+  });
+  loss.catch(() => {}); // The end of the device is no loss any more once the engine is closed.
+  await Promise.race([openEngine(port, { gpu, ...parts }), loss]);
 }
 
 /**

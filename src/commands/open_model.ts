@@ -42,8 +42,8 @@ export async function openModel(
   try {
     await running.engine.ready;
   } catch (error) {
-    running.close();
+    await running.close();
     throw startError(error);
   }
-  return { ...running, close: () => Promise.resolve(running.close()) };
+  return running;
 }

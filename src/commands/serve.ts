@@ -96,8 +96,12 @@ async function listen(config: Config, parts: ServeParts): Promise<number> {
     }
     return await ended;
   } finally {
-    models.forEach((each) => each.close());
+    await closeAll(models);
   }
+}
+
+async function closeAll(models: readonly RunningModel[]): Promise<void> {
+  await Promise.all(models.map((each) => each.close()));
 }
 
 /** @throws {Error} If the address cannot be listened on. */
@@ -163,9 +167,10 @@ function drainOnSignal(
     for (const { engine } of models) engine.drain();
     const idle = Promise.all(models.map(({ engine }) => engine.idle()));
     await atMost(drainTimeoutMs, idle);
-    models.forEach((each) => each.close());
+    const closed = closeAll(models);
     // Connections that stay open without a request would hold it up.
     await atMost(1000, shutdown());
+    await closed;
     ended.resolve(0);
   };
   for (const [signal, status] of Object.entries(SIGNALS)) {

@@ -1,3 +1,4 @@
+import { Channel } from "./channel.ts";
 import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
 import {
   BusyError,
@@ -6,7 +7,6 @@ import {
   type Generation,
   type ModelInfo,
   SequenceError,
-  type SequenceEvent,
   type SequenceRequest,
 } from "./request.ts";
 import type { ScoreRequest, Scoring, TextScore } from "./score.ts";
@@ -60,6 +60,7 @@ export class EngineClient implements Engine {
   /** As the Worker told last, passes summed up. */
   #load = NOTHING;
   #losses = 0;
+  readonly #closed = Promise.withResolvers<void>();
 
   constructor(port: Port<FromEngine, ToEngine>, options: EngineClientOptions) {
     this.#port = port;
@@ -149,8 +150,20 @@ export class EngineClient implements Engine {
     this.#state = this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed";
     this.#load = sumPasses(this.#load, NOTHING);
     this.#ready.reject(new EngineStartError(failure));
+    this.#closed.resolve();
     this.abort(new SequenceError("device_lost", "The engine failed"));
     if (this.#model) this.#options.onFailure?.(failure);
+  }
+
+  /**
+   * Ends the engine for good, after the passes under way: resolves when it has given back all that
+   * it held.
+   */
+  async close(): Promise<void> {
+    this.abort(new SequenceError("draining", "The server is shutting down"));
+    if (this.#state !== "ready") return;
+    this.#port.postMessage({ type: "close" });
+    await this.#closed.promise;
   }
 
   /**
@@ -206,6 +219,8 @@ export class EngineClient implements Engine {
       }
       case "failed":
         return this.fail(message.failure);
+      case "closed":
+        return this.#closed.resolve();
     }
   }
 
@@ -233,60 +248,5 @@ function busyCode(status: Exclude<Engine["status"], "ready">): BusyError["code"]
     case "device_lost":
     case "failed":
       return "device_lost";
-  }
-}
-
-/** Events of one sequence, from the port to whoever reads them. */
-class Channel implements AsyncIterable<SequenceEvent> {
-  readonly #onLeave: () => void;
-  readonly #events: SequenceEvent[] = [];
-  readonly #closed = Promise.withResolvers<void>();
-  #error: SequenceError | null = null;
-  #isOver = false;
-  #wake = Promise.withResolvers<void>();
-
-  constructor(onLeave: () => void) {
-    this.#onLeave = onLeave;
-  }
-
-  /** Resolves when no event follows. */
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  push(event: SequenceEvent): void {
-    this.#events.push(event);
-    if (event.type === "end") this.#close();
-    else this.#wake.resolve();
-  }
-
-  fail(error: SequenceError): void {
-    this.#error = error;
-    this.#close();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<SequenceEvent> {
-    try {
-      while (true) {
-        const event = this.#events.shift();
-        if (event) {
-          yield event;
-        } else if (this.#isOver) {
-          if (this.#error) throw this.#error;
-          return;
-        } else {
-          await this.#wake.promise;
-          this.#wake = Promise.withResolvers();
-        }
-      }
-    } finally {
-      if (!this.#isOver) this.#onLeave();
-    }
-  }
-
-  #close(): void {
-    this.#isOver = true;
-    this.#wake.resolve();
-    this.#closed.resolve();
   }
 }

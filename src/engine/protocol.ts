@@ -6,7 +6,8 @@ import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from ".
 export type ToEngine =
   | { readonly type: "submit"; readonly id: number; readonly request: SequenceRequest }
   | { readonly type: "score"; readonly id: number; readonly request: ScoreRequest }
-  | { readonly type: "cancel"; readonly id: number };
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "close" };
 
 /** From the engine's Worker to the main isolate. */
 export type FromEngine =
@@ -26,7 +27,9 @@ export type FromEngine =
     readonly code: SequenceError["code"];
     readonly message: string;
   }
-  | { readonly type: "failed"; readonly failure: StartFailure };
+  | { readonly type: "failed"; readonly failure: StartFailure }
+  /** After `close`: the device and all its memory are given back. */
+  | { readonly type: "closed" };
 
 /** What the engine holds, told before the end of a sequence and after every burst. */
 export interface EngineLoad {

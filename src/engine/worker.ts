@@ -36,6 +36,8 @@ export async function serveEngine(
         return engine.score(data.id, data.request);
       case "cancel":
         return engine.cancel(data.id);
+      case "close":
+        return engine.close();
     }
   };
   port.postMessage({ type: "ready", model });

@@ -161,11 +161,16 @@ function blockSizesOf(trained: number, modelLength: number): number[] {
   );
 }
 
-type Sizes = Pick<Bd3lmConfig, "vocabSize" | "hiddenSize" | "layers" | "condSize" | "headSize">;
-type NamedShape = [name: string, shape: readonly number[]];
+/** What the shapes of a network's tensors follow from. */
+export type Sizes = Pick<
+  Bd3lmConfig,
+  "vocabSize" | "hiddenSize" | "layers" | "condSize" | "headSize"
+>;
+/** A tensor's name and shape, as they stand in a checkpoint. */
+export type NamedShape = [name: string, shape: readonly number[]];
 
 /** Names and shapes of all parameters. */
-function requiredTensors({ vocabSize, hiddenSize, layers, condSize }: Sizes): NamedShape[] {
+export function requiredTensors({ vocabSize, hiddenSize, layers, condSize }: Sizes): NamedShape[] {
   const hasConditioning = condSize > 0;
   const linear = (name: string, rows: number, columns: number): NamedShape[] => [
     [`backbone.${name}.weight`, [rows, columns]],

@@ -85,7 +85,8 @@ function progress(issue: Issue | undefined): number {
   const depth = issue.path.length + (typeof last === "number" ? 1 - 1 / (last + 2) : 0);
   switch (issue.code) {
     case "invalid_type":
-      return depth;
+      // "int" is no type of JSON: a fraction has the type and not the value.
+      return depth + (issue.expected === "int" ? 1000 : 0);
     case "invalid_union":
       return depth + Math.max(...issue.errors.map(([first]) => progress(first)));
     default:
@@ -117,7 +118,10 @@ function accepts(node: JsonSchema, value: unknown): boolean {
 
 /** What a schema takes, in words that complete "must be". */
 export function describe(node: JsonSchema): string {
-  if (node.anyOf !== undefined) return node.anyOf.map(describe).join(" or ");
+  if (node.anyOf !== undefined) {
+    // `null` is as good as nothing, which is no news.
+    return node.anyOf.filter(({ type }) => type !== "null").map(describe).join(" or ");
+  }
   if (node.enum !== undefined) return `one of ${node.enum.map(show).join(", ")}`;
   if (node.const !== undefined) return show(node.const);
   switch (node.type) {

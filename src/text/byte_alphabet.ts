@@ -15,6 +15,9 @@ export const UTF8_CHARACTERS: readonly string[] = CHARACTERS.filter((_, byte) =>
   byte < 0xc0 || (byte > 0xc1 && byte < 0xf5)
 );
 
+/** All characters of the alphabet, in the order of their codes: a vocabulary begins with them. */
+export const BYTE_CHARACTERS: readonly string[] = CHARACTERS.toSorted();
+
 /** Writes the UTF-8 of `text` in the alphabet. */
 export function toByteAlphabet(text: string): string {
   let result = "";

@@ -70,6 +70,21 @@ export class Checkpoint implements Disposable {
   }
 
   /**
+   * Opens a checkpoint in `path` that may have no weights: its config and its tokenizer.
+   *
+   * @throws {CheckpointError} If the directory or its config is unusable.
+   */
+  static openConfig(path: string): Checkpoint {
+    const directory = new CheckpointDirectory(path);
+    const config = readObject(directory, CONFIG_FILE, SMALL);
+    return new Checkpoint(directory, config, {
+      file: "model.safetensors",
+      tensors: new Map(),
+      sizeBytes: 0,
+    });
+  }
+
+  /**
    * Reads rows of a tensor along its first axis as f32, exactly. A scalar is one row.
    *
    * @returns `count` times the elements of one row, in the order of the file.

@@ -180,16 +180,34 @@ Deno.test("EngineSupervisor hears of one end once, and nothing of Workers that w
   assertEquals([stage.engine.status, stage.scheduled], ["ready", []]);
 });
 
-Deno.test("EngineSupervisor.close() ends what runs, and starts nothing more", async () => {
+Deno.test("EngineSupervisor.close() ends what runs, and waits until the device is free", async () => {
   const stage = Stage.ready();
   const { events } = stage.engine.submit([REQUEST])[0]!;
-  stage.supervisor.close();
+  let isClosed = false;
+  const closing = stage.supervisor.close().then(() => isClosed = true);
   const error = await assertRejects(() => Array.fromAsync(events), SequenceError);
-  assertEquals([error.code, stage.worker.isTerminated], ["draining", true]);
+  assertEquals([error.code, stage.worker.sent.at(-1)], ["draining", { type: "close" }]);
+  assertEquals(isClosed, false);
+  stage.worker.say({ type: "closed" });
+  await closing;
+  // The process is about to exit: a Worker that ends would take the driver from under it.
+  assertEquals([stage.worker.isTerminated, stage.scheduled], [false, []]);
   // What was on its way.
   stage.worker.say({ type: "failed", failure: LOSS });
   assertEquals(stage.worker.crash(), true);
   assertEquals([stage.scheduled, stage.workers.length], [[], 1]);
+});
+
+Deno.test("EngineSupervisor.close() waits a second at most, and not for one that failed", async () => {
+  const slow = Stage.ready();
+  const closing = slow.supervisor.close();
+  assertEquals(slow.scheduled.map(({ ms }) => ms), [1000]);
+  slow.wait();
+  await closing;
+  const failing = Stage.ready();
+  const failed = failing.supervisor.close();
+  failing.worker.say({ type: "failed", failure: LOSS });
+  await failed;
 });
 
 Deno.test("EngineSupervisor.close() while the device is lost leaves no timer behind", async () => {
@@ -197,11 +215,11 @@ Deno.test("EngineSupervisor.close() while the device is lost leaves no timer beh
   waiting.worker.say({ type: "failed", failure: LOSS });
   waiting.engine.drain();
   await waiting.engine.idle();
-  waiting.supervisor.close();
+  await waiting.supervisor.close();
   assertEquals([waiting.scheduled, waiting.workers.length], [[], 1]);
   const loading = Stage.ready();
   loading.worker.say({ type: "failed", failure: LOSS });
   loading.wait();
-  loading.supervisor.close();
-  assertEquals([loading.scheduled, loading.worker.isTerminated], [[], true]);
+  await loading.supervisor.close();
+  assertEquals([loading.scheduled, loading.workers.length], [[], 2]);
 });

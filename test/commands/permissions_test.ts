@@ -84,3 +84,21 @@ Deno.test("permissionsOf() refuses a comma, which would allow a second path", ()
   const invocation = { args: ["/tmp,/etc"], environment: {} };
   assertThrows(() => permissionsOf("check", invocation), UsageError, "without a comma");
 });
+
+Deno.test("permissionsOf() lets train write its own directory and nothing else", () => {
+  const args = [
+    "--text",
+    "/no/text",
+    "--valid",
+    "/no/valid",
+    "--out",
+    "/no/out",
+    "--model",
+    "/no/m",
+  ];
+  assertEquals(permissionsOf("train", { args, environment: {} }), [
+    `--allow-read=${SOURCES},/no/text,/no/valid,/no/m,/no/out`,
+    "--allow-write=/no/out",
+    "--allow-env=BD_*",
+  ]);
+});

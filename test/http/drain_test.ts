@@ -8,7 +8,7 @@ import { TestServer } from "../support/test_server.ts";
 
 const RUNNING = 8;
 const WAITING = 6;
-const TOKENS = 120;
+const TOKENS = 200;
 /** Time from the last event to the end of the process. Source: the contract, section 11. */
 const EXIT_MS = 2000;
 /** A hang and no measurement: what it takes is in `deno task bench server`. */
@@ -18,13 +18,15 @@ const promptOf = (i: number) => `stream ${i} goes on: `;
 
 Deno.test("SIGTERM lets what runs and what waits finish, and refuses the rest at once", async () => {
   await using server = await TestServer.start("--max-concurrent", String(RUNNING));
+  // A response begins when its request is admitted, to run or to wait.
   const responses = await Promise.all(
     Array.from(
       { length: RUNNING + WAITING },
       (_, i) => server.post("/v1/blocks", { prompt: promptOf(i), max_tokens: TOKENS }),
     ),
   );
-  const dropped = await OpenStream.open(server, { prompt: promptOf(99), max_tokens: TOKENS });
+  const request = { prompt: promptOf(99), max_tokens: TOKENS };
+  const dropped = await OpenStream.open(server, request, { part: '"params":' });
   const id = /"id":"(blk_[^"]+)"/.exec(dropped.text)![1]!;
 
   const signalledAt = performance.now();

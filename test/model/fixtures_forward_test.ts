@@ -32,7 +32,7 @@ const RECORDED = { tolerance: 1e-4 };
 interface Batch {
   readonly x0: readonly (readonly number[])[];
   readonly xt: readonly (readonly number[])[];
-  readonly sigma: Float32Array;
+  readonly sigma: ArrayLike<number>;
   /** Tokens of an entry. */
   readonly length: number;
 }
@@ -149,7 +149,7 @@ async function modulationVectors(
 async function checkModulation(
   gpu: Gpu,
   network: Bd3lm,
-  { train, sigma }: { train: Fixture; sigma: Float32Array },
+  { train, sigma }: { train: Fixture; sigma: ArrayLike<number> },
 ): Promise<void> {
   const { hiddenSize } = network.config;
   const pass = gpu.pass();

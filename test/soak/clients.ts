@@ -37,7 +37,7 @@ export const CLIENTS: readonly (readonly [share: number, client: Client])[] = [
   [5, cancel],
   [5, readSlowly],
   [5, neverRead],
-  [5, askForTooMuch],
+  [5, askWrongly],
 ];
 
 /** One of {@linkcode CLIENTS}, as often as its share says. */
@@ -74,7 +74,7 @@ async function readCompletion({ server, model, work, draw }: Errand): Promise<st
 }
 
 async function comeBack({ server, work, draw }: Errand): Promise<string> {
-  const body = { ...work.fields, resume_ms: 5000 };
+  const body = { ...work.fields, resume_ms: 30_000 };
   const reader = new CutReader({ address: server.address, body, cuts: 6, draw });
   try {
     await reader.read();
@@ -155,7 +155,7 @@ async function neverRead({ server, draw }: Errand): Promise<string> {
   return "never read";
 }
 
-async function askForTooMuch({ server, draw }: Errand): Promise<string> {
+async function askWrongly({ server, draw }: Errand): Promise<string> {
   const { method = "POST", path, headers, body, status } = pick(draw, BAD_REQUESTS);
   const text = requestText({ method, path, headers: { ...headers, Connection: "close" }, body });
   using connection = await connectRaw(server.address, text);

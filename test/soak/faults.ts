@@ -1,11 +1,12 @@
 import { delay } from "@std/async";
-import { until } from "../support/open_stream.ts";
 import type { TestServer } from "../support/test_server.ts";
 import type { Tally } from "./tally.ts";
 import { below } from "./workload.ts";
 
-/** Milliseconds between two faults at most. */
+/** Longest time between two faults. */
 const PAUSE_MS = 20_000;
+/** Time in which the server must take work again. */
+const RETURN_MS = 60_000;
 
 /** Orders faults now and then, one after the other, until the signal. */
 export async function orderFaults(
@@ -16,15 +17,29 @@ export async function orderFaults(
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  while (true) {
+  while (!signal.aborted) {
     await delay(PAUSE_MS * draw(), { signal }).catch(() => {});
     if (signal.aborted) return;
     const fault = draw() < 0.5 ? "device_lost" : "forward_error";
-    const ms = below(draw, 500);
-    const response = await server.post("/debug/faults", { fault, ms });
-    if (response.status !== 204) tally.fail(`the fault is answered with ${response.status}`);
-    tally.count(`${fault} ordered`);
-    // A second loss before the return from the first would be none.
-    await (await until(200, () => server.get("/ready"))).body?.cancel();
+    try {
+      const { status } = await server.post("/debug/faults", { fault, ms: below(draw, 500) });
+      if (status !== 204) throw new Error(`the order is answered with ${status}`);
+      tally.count(`${fault} ordered`);
+      // A second loss before the return from the first would be none.
+      await untilReady(server);
+    } catch (error) {
+      tally.fail(`${fault}: ${error instanceof Error ? error.message : error}`);
+    }
   }
+}
+
+async function untilReady(server: TestServer): Promise<void> {
+  const deadline = performance.now() + RETURN_MS;
+  while (performance.now() < deadline) {
+    const response = await server.get("/ready");
+    await response.body?.cancel();
+    if (response.ok) return;
+    await delay(10);
+  }
+  throw new Error(`the server is not ready ${RETURN_MS} ms after it`);
 }

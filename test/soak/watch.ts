@@ -64,11 +64,11 @@ export class Watch {
   }
 
   #tell(minute: number): void {
-    const { bytes } = this.#memory.at(-1)!; // Looked at before.
+    const last = this.#memory.filter((each) => each.minute > minute - 1);
+    const sizes = last.map(({ bytes }) => Math.round(bytes / MIB));
+    const range = `${Math.min(...sizes)} to ${Math.max(...sizes)} MiB`;
     const tally = this.#tally;
-    console.log(
-      `minute ${minute}: ${(bytes / MIB).toFixed(0)} MiB, ${tally.failed} failures; ${tally}`,
-    );
+    console.log(`minute ${minute}: ${range}, ${tally.failed} failures; ${tally}`);
   }
 }
 

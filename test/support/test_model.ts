@@ -63,8 +63,8 @@ export class TestModel implements FaultyModel {
     this.#worker?.denoiser.failNextStep();
   }
 
-  close(): void {
-    this.#supervisor.close();
+  async close(): Promise<void> {
+    await this.#supervisor.close();
   }
 
   #startWorker(): ScriptedWorker {
@@ -123,6 +123,7 @@ class ScriptedWorker implements EngineWorker {
         serveEngine(port2, { denoiser, score: scriptedScore, model }),
         denoiser.lost,
       ]);
+      port2.postMessage({ type: "closed" });
     } catch (error) {
       port2.postMessage({ type: "failed", failure: toFailure(error) });
     }
