@@ -31,26 +31,24 @@ const CHUNK_BYTES = 1 << 20;
 export async function download(file: HubFile, options: DownloadOptions): Promise<void> {
   const blob = join(options.blobs, file.checksum);
   const partial = `${blob}.incomplete`;
-  if (!exists(blob)) {
-    using output = await Deno.open(partial, { read: true, write: true, create: true });
-    await output.lock(true);
-    if (exists(blob)) {
-      // The one that was waited for has got it; this is the name that opening made anew.
-      if (exists(partial)) await Deno.remove(partial);
-    } else {
-      const checksum = await complete(file, output, options);
-      if (checksum !== file.checksum) {
-        await Deno.remove(partial);
-        throw new HubError(
-          `"${file.name}" has checksum ${checksum}, expected ${file.checksum}; it was removed, ` +
-            "another pull begins it anew",
-        );
-      }
-      await output.syncData();
-      await Deno.rename(partial, blob);
-    }
+  if (exists(blob)) return;
+  using output = await Deno.open(partial, { read: true, write: true, create: true });
+  await output.lock(true);
+  if (exists(blob)) {
+    // The one that was waited for has got it; this is the name that opening made anew.
+    if (exists(partial)) await Deno.remove(partial);
+    return;
   }
-  options.onProgress(file.sizeBytes);
+  const checksum = await complete(file, output, options);
+  if (checksum !== file.checksum) {
+    await Deno.remove(partial);
+    throw new HubError(
+      `"${file.name}" has checksum ${checksum}, expected ${file.checksum}; it was removed, ` +
+        "another pull begins it anew",
+    );
+  }
+  await output.syncData();
+  await Deno.rename(partial, blob);
 }
 
 /** Gets what is missing, with as many attempts as it takes, and gives the checksum of it all. */

@@ -16,6 +16,8 @@ export interface PullOptions {
   readonly choose: (files: readonly HubFile[]) => HubFile[];
   /** Called as the bytes of a file come in. */
   readonly onProgress?: (file: HubFile, bytes: number) => void;
+  /** Called once a file is there, with the right checksum. */
+  readonly onFile?: (file: HubFile) => void;
   /** Waits before another attempt. */
   readonly delay?: DownloadOptions["delay"];
 }
@@ -42,6 +44,7 @@ export async function pull(model: HubModel, options: PullOptions): Promise<strin
         onProgress: (bytes) => onProgress(file, bytes),
         delay: options.delay ?? delay,
       });
+      options.onFile?.(file);
     }
     return cached.publish(commit, new Map(files.map(({ name, checksum }) => [name, checksum])));
   } catch (cause) {
