@@ -1,8 +1,9 @@
 import { describeAdapter, findAdapter } from "./adapter.ts";
-import { readOsRelease, remedy } from "./adapter_setup.ts";
+import { remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
+import { readOsRelease } from "./system_packages.ts";
 import { requestDevice } from "../gpu/mod.ts";
 import {
   defaultFormat,

@@ -1,7 +1,7 @@
 import { fromFileUrl, join, resolve } from "@std/path";
-import { OS_RELEASE } from "./adapter_setup.ts";
 import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
 import { UsageError } from "./flags.ts";
+import { OS_RELEASE } from "./system_packages.ts";
 import { readTraceFile } from "./trace_file.ts";
 
 /** The project's own directory. */
