@@ -84,7 +84,8 @@ export class TextView {
     this.#left -= tokens.length;
     keepAtEnd(this.#element, () => {
       this.#finished.append(this.#finish(block));
-      this.#mask(Math.min(this.#blockSize, this.#left));
+      // The last block is whole, too, until it is cut at the length.
+      this.#mask(this.#left > 0 ? this.#blockSize : 0);
     });
   }
 
