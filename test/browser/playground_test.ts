@@ -1,11 +1,19 @@
 import { type Check, withBench } from "./bench.ts";
 import { checkAxe, checkKeyboard, checkLooks } from "./checks/access.ts";
-import { checkColours, checkGenerate, checkOptions, checkStop } from "./checks/generate.ts";
+import {
+  checkColours,
+  checkGenerate,
+  checkModels,
+  checkOptions,
+  checkStop,
+} from "./checks/generate.ts";
 import { checkCompare, checkKey, checkScore } from "./checks/modes.ts";
 import { checkLostServer, checkReconnect } from "./checks/reconnect.ts";
+import { takeScreenshots } from "./screenshots.ts";
 
 const CHECKS: Readonly<Record<string, Check>> = {
   "options have the ranges of the schema and the model": checkOptions,
+  "another model has other limits": checkModels,
   "masks turn into tokens, and finished blocks into text": checkGenerate,
   "colours follow confidence or steps, and stay on request": checkColours,
   "stop ends the generation, and a refusal is told": checkStop,
@@ -23,5 +31,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
 Deno.test("the playground works in a browser", async (t) => {
   await withBench(async (bench) => {
     for (const [name, check] of Object.entries(CHECKS)) await t.step(name, () => check(bench));
+    if (Deno.env.get("BD_SCREENSHOTS")) {
+      await t.step("pictures of it are taken", () => takeScreenshots(bench));
+    }
   });
 });

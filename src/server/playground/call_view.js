@@ -37,7 +37,7 @@ export class CallView {
       said.textContent = await this.#copy() ? "Copied" : "Selected";
     });
     element.replaceChildren(
-      create("fieldset", {}, create("legend", {}, "This request"), ...radios, copy, said),
+      create("fieldset", {}, create("legend", {}, "Call"), ...radios, copy, said),
       create("pre", {}, this.#code),
     );
   }

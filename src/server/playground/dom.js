@@ -46,6 +46,22 @@ export function prose(text) {
 }
 
 /**
+ * A token as it stands in a text: its colour lies under its letters, not under the space before
+ * them.
+ *
+ * @param {string} piece
+ * @param {string} title
+ */
+export function createToken(piece, title) {
+  const letters = piece.trimStart();
+  const space = piece.slice(0, piece.length - letters.length);
+  const token = create("span", { class: "token", title }, space);
+  // An end token has no letters; it gets its mark in their place.
+  if (letters !== "" || piece === "") token.append(create("span", {}, letters));
+  return token;
+}
+
+/**
  * Lets a button do what it does, or nothing; either way it keeps the focus.
  *
  * @param {HTMLButtonElement} button

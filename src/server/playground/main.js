@@ -74,6 +74,18 @@ document.addEventListener("keydown", (event) => {
   if (isSubmit && event.target instanceof HTMLTextAreaElement) event.target.form?.requestSubmit();
 });
 
+// A fold must not hide what a form waits for.
+document.addEventListener("invalid", ({ target }) => {
+  if (!(target instanceof Element)) return;
+  for (
+    let fold = target.closest("details");
+    fold;
+    fold = fold.parentElement?.closest("details") ?? null
+  ) {
+    fold.open = true;
+  }
+}, true);
+
 const theme = find(document, "#theme", HTMLButtonElement);
 theme.addEventListener("click", () => {
   const scheme = theme.textContent === "Dark" ? "dark" : "light";

@@ -118,8 +118,10 @@ export class Options {
   /** Shows what the chosen strategy takes, and lifts the limit that sliding lifts. */
   #update() {
     const strategy = this.#entries.get("strategy")?.control.value;
-    for (const { field, row } of this.#entries.values()) {
+    for (const { field, row, control } of this.#entries.values()) {
       row.hidden = strategy !== undefined && !isFor(field, strategy);
+      // What cannot be seen must not be in the way of the form.
+      control.disabled = row.hidden;
     }
     const length = this.#entries.get("max_tokens");
     const slides = this.#entries.get("overflow")?.control.value === "slide";

@@ -2,7 +2,7 @@
 /// <reference lib="dom" />
 import { ApiError } from "./api.js";
 import { CallView } from "./call_view.js";
-import { create, enable, find } from "./dom.js";
+import { create, createToken, enable, find } from "./dom.js";
 import { fieldsOf } from "./fields.js";
 import { Options } from "./options.js";
 import { requestTo } from "./session.js";
@@ -161,8 +161,8 @@ export class ScoreMode {
  * @param {number} nelbo
  */
 function tokenOf(piece, nelbo) {
-  const title = `${JSON.stringify(piece)}, ${format(nelbo)} nats`;
-  const token = create("span", { class: "token seen", title }, piece);
+  const token = createToken(piece, `${JSON.stringify(piece)}, ${format(nelbo)} nats`);
+  token.classList.add("seen");
   const surprise = Math.min(1, Math.max(0, nelbo / MOST_SURPRISING));
   token.style.setProperty("--surprise", surprise.toFixed(3));
   return token;

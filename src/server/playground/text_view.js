@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference lib="dom" />
-import { create, keepAtEnd } from "./dom.js";
+import { create, createToken, keepAtEnd } from "./dom.js";
 
 /** @typedef {Extract<import("./events.js").BlocksEvent, { event: "start" }>["data"]} StartData */
 /** @typedef {Extract<import("./events.js").BlocksEvent, { event: "step" }>["data"]} StepData */
@@ -133,7 +133,7 @@ export class TextView {
       ...(confidence !== null ? [`confidence ${(100 * confidence).toFixed(1)} %`] : []),
     ];
     const shown = isText ? piece : piece.replaceAll("\n", "↵");
-    const token = create("span", { class: "token", title: said.join(", ") }, shown);
+    const token = createToken(shown, said.join(", "));
     if (piece === "") token.classList.add("end");
     if (step === 0 || confidence === null) return token;
     token.classList.add("seen");

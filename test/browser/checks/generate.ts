@@ -36,6 +36,22 @@ export async function checkOptions(bench: Bench): Promise<void> {
   await tab.says("#generate .call code", /"threshold":0\.7/);
   await page.locator("#generate-strategy").selectOption("first_hitting");
   assertEquals((await page.locator("#generate .call code").textContent())!.includes("0.7"), false);
+  // The server has the last word, and says of which field.
+  await page.locator("#generate-strategy").selectOption("entropy_bounded");
+  const bound = page.locator("#generate-entropy_bound");
+  await bound.fill("0");
+  await page.locator("#generate .primary").click();
+  await tab.says("#generate .alert", /^entropy_bound must be/);
+  assertEquals(await bound.getAttribute("aria-invalid"), "true");
+  // What the form waits for is not hidden, and what is hidden does not make it wait.
+  await bound.fill("-1");
+  await page.locator("#generate .options > summary").click();
+  await page.locator("#generate .primary").click();
+  await bound.waitFor();
+  await page.locator("#generate-strategy").selectOption("first_hitting");
+  await page.locator("#generate-max_tokens").fill("4");
+  await page.locator("#generate .primary").click();
+  await tab.says("#generate .status", /^4 tokens/);
   // What a field means is there to be read, on demand and by screen readers.
   const hint = page.locator("#generate-top_p-hint");
   assertEquals(await hint.isVisible(), false);
@@ -47,6 +63,28 @@ export async function checkOptions(bench: Bench): Promise<void> {
       "generate-top_p-hint",
     ].join(),
   );
+}
+
+/** Another model has other limits, and requests name it. */
+export async function checkModels(bench: Bench): Promise<void> {
+  await using tab = await Tab.open(bench, bench.server.address);
+  await tab.ready();
+  const { page } = tab;
+  assertEquals(await page.locator("#model").isDisabled(), true);
+  await page.route("**/v1/models", async (route) => {
+    const list = await (await route.fetch()).json();
+    const other = { id: "other", context_length: 99, block_sizes: [2, 64], default_block_size: 2 };
+    list.data.push({ ...list.data[0], ...other });
+    await route.fulfill({ json: list });
+  });
+  await page.reload();
+  await tab.ready();
+  await page.locator("#model").selectOption("other");
+  assertEquals(await page.locator("#generate-max_tokens").getAttribute("max"), "99");
+  const sizes = await page.locator("#compare-0-block_size option").allTextContents();
+  assertEquals(sizes, ["2", "64"]);
+  await page.locator("#generate .primary").click();
+  await tab.says("#generate .alert", /^The model "other" does not exist$/);
 }
 
 /** Masks of the current block turn into tokens, coloured, and blocks into text. */
@@ -112,7 +150,7 @@ export async function checkColours(bench: Bench): Promise<void> {
   await tab.says("#generate .status", /16 tokens/);
   assertEquals(await tab.textOf("#generate"), "Once upon a time");
   const background = (at: "first" | "last") =>
-    page.locator("#generate .block .token")[at]()
+    page.locator("#generate .block .token > span")[at]()
       .evaluate((token) => getComputedStyle(token).backgroundColor);
   const byConfidence = [await background("first"), await background("last")];
   await page.getByRole("radio", { name: "step" }).first().check();
