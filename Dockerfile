@@ -35,11 +35,8 @@ ENV DENO_DIR=/deno-dir \
 USER blockdiffusion
 WORKDIR /app
 
-# Dependencies before sources: they change less often.
-COPY deno.json deno.lock ./
-COPY src/std src/std
-RUN deno install --frozen
 COPY . .
+# Fetches what these files import. `deno install` would fetch the packages of the tests too.
 RUN deno cache --frozen main.ts src/commands/engine_worker.ts
 
 EXPOSE 8000

@@ -11,6 +11,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     return { run: (args) => run(args, openModel) };
   },
   profile: () => import("./src/commands/profile.ts"),
+  evaluate: () => import("./src/commands/evaluate.ts"),
+  train: () => import("./src/commands/train.ts"),
+  tokenizer: () => import("./src/commands/train_tokenizer.ts"),
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
 };
@@ -29,6 +32,9 @@ Usage: deno task COMMAND [ARGUMENTS]
   serve            answer HTTP requests; where only flags are given, too
   generate PROMPT  print what the model makes of a prompt
   profile PROMPT   say how long which kernel takes for that
+  evaluate         say how likely the model finds a text
+  train            train a model on a text
+  tokenizer        learn a tokenizer from a text
   check DIR        say whether a checkpoint can be served
   doctor           say whether this machine can serve
 

@@ -103,7 +103,8 @@ export function attention(pass: Pass, operands: Attention): Tensor {
   const pageTable = pages.shape[1]!;
   const cpuSlice = head > 128 ? CPU_SLICE_OF_LARGE_HEADS : CPU_SLICE;
   const slice = deviceClass === "gpu" ? GPU_SLICE : cpuSlice;
-  // A row sees no more than its sequence's pages hold; its first chunk may begin before its keys.
+  // A row sees no more than a sequence's pages hold, since its past ends before its own keys begin;
+  // these may begin within a chunk.
   const slices = Math.ceil(((pageTable - 1) * page + KEYS) / slice);
   const isShared = deviceClass === "cpu with subgroups" && slices === 1;
   const kernel = kernelFor(isShared ? "attention_subgroup" : "attention", {

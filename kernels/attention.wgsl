@@ -1,6 +1,6 @@
 // o[r, h, :] = Σ over keys j of softmax_j( q[s, h, :] · k[j, h, :] · SCALE ) v[j, h, :]
-// over first ≤ j < end of row s: what it may see of its own sequence, all of it in the cache. Row r
-// stands for row s of the pass (counted.wgsl).
+// over first ≤ j < end of row s, what it may see of its own sequence, after 0 ≤ j < past_end of
+// another slot, all of it in the cache. Row r stands for row s of the pass (counted.wgsl).
 //
 // q, o: [rows, HEADS, 8 HEAD8] f32. k, v: panels of 8 positions, opened by a cache fragment. pages:
 // [slots, TABLE], whose first entry is how many pages the sequence has; positions go round them.
@@ -8,8 +8,8 @@
 // same keys. The softmax is computed on the way: KEYS keys at a time at fixed absolute positions,
 // one rescaling each, so that the order of the sums depends on the row alone.
 //
-// A GPU needs more to do than that: there each of SLICES invocations takes SLICE keys, counted from
-// the chunk of the row's first key, and leaves its sum, its largest score and the weights' sum to
+// A GPU needs more to do than that: there each of SLICES invocations takes the chunks of SLICE keys,
+// those of the past first, and leaves its sum, its largest score and the weights' sum to
 // attention_merge.wgsl: o is then [slices, rows, HEADS, 8 HEAD8] and state [slices, rows, HEADS].
 // Source: Vaswani et al. 2017, eq. 1; Milakov & Gimelshein 2018, "Online normalizer calculation for
 // softmax"; block-causal visibility: BD3-LM, section 3.1; slices: Dao et al. 2023, "Flash-Decoding".
@@ -57,18 +57,22 @@ fn attention(
     return;
   }
   let asked = source_row(row);
-  first = rows[asked].first;
-  end = rows[asked].end;
-  let start_key = first / KEYS * KEYS + slice * SLICE;
-  if (start_key >= end) {
+  let own = vec2(rows[asked].first, rows[asked].end);
+  let past = vec2(0u, rows[asked].past_end);
+  let past_chunks = chunks_of(past);
+  let start = slice * (SLICE / KEYS);
+  let stop = min(past_chunks + chunks_of(own), start + SLICE / KEYS);
+  if (start >= stop) {
     return;
   }
   load_query(asked, head);
-  for (var chunk = start_key; chunk < min(end, start_key + SLICE); chunk += KEYS) {
-    let panel = panel_of(rows[asked].slot, chunk, head);
+  for (var c = start; c < stop; c++) {
+    let is_past = c < past_chunks;
+    let chunk = select(own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
+    let panel = panel_of(select(rows[asked].slot, rows[asked].past_slot, is_past), chunk, head);
     score = array<f32, KEYS>();
     add_all_scores(panel, chunk % 8u);
-    weigh(chunk);
+    weigh(chunk, select(own, past, is_past));
     add_all_values(panel, chunk % 8u);
   }
 

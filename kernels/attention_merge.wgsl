@@ -33,8 +33,9 @@ fn attention_merge(@builtin(global_invocation_id) id: vec3<u32>) {
   }
   let head = id.x / WIDTH4;
   let asked = source_row(row);
-  let start_key = rows[asked].first / KEYS * KEYS;
-  let slices = (rows[asked].end - start_key + SLICE - 1u) / SLICE;
+  let own = (rows[asked].end + KEYS - 1u) / KEYS - rows[asked].first / KEYS;
+  let chunks = (rows[asked].past_end + KEYS - 1u) / KEYS + own;
+  let slices = (chunks * KEYS + SLICE - 1u) / SLICE;
   var highest = state[row * HEADS + head].x;
   for (var slice = 1u; slice < slices; slice++) {
     highest = max(highest, state[(slice * params.bound + row) * HEADS + head].x);

@@ -29,10 +29,8 @@ struct Octet {
 @group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> params: Params;
 
-// A row on its way: what it asks, sees, and has summed.
+// A row on its way: what it asks, and has summed.
 var<private> query: array<vec4<f32>, HEAD8 * 2u>;
-var<private> first: u32;
-var<private> end: u32;
 var<private> sum: array<vec4<f32>, HEAD8 * 2u>;
 var<private> highest: f32;
 var<private> total: f32;
@@ -46,6 +44,11 @@ fn load_query(row: u32, head: u32) {
   for (var c = 0u; c < HEAD8 * 2u; c++) {
     query[c] = q[(row * HEADS + head) * HEAD8 * 2u + c] * SCALE;
   }
+}
+
+// Chunks of KEYS neighbouring positions in which range.x … range.y - 1 lie.
+fn chunks_of(range: vec2<u32>) -> u32 {
+  return (range.y + KEYS - 1u) / KEYS - range.x / KEYS;
 }
 
 // Where the cache has a position of a sequence: the panel of 8 that it lies in.
@@ -73,11 +76,11 @@ fn add_value(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
 }
 
 // From the scores of the keys from `chunk` on to their weights; rescales what was summed before. Keys
-// that the row does not see have no weight at all.
-fn weigh(chunk: u32) {
+// that the row does not see, outside of seen.x … seen.y - 1, have no weight at all.
+fn weigh(chunk: u32, seen: vec2<u32>) {
   var high = highest;
   for (var j = 0u; j < KEYS; j++) {
-    let is_visible = chunk + j >= first && chunk + j < end;
+    let is_visible = chunk + j >= seen.x && chunk + j < seen.y;
     score[j] = select(LOWEST, score[j], is_visible);
     high = max(high, score[j]);
   }

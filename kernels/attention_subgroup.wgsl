@@ -4,7 +4,7 @@
 //
 // Rows of several sequences may meet in a subgroup: it goes over the keys of one sequence at a time,
 // over all that any of its rows sees, of which those that a row does not see have no effect on it. Rows
-// of one sequence see ranges that overlap or meet, as those of a pass do.
+// of one sequence see ranges that overlap or meet, as those of a pass do, and one and the same past.
 
 const LANES = 8u;
 
@@ -57,11 +57,16 @@ fn attention_subgroup(
   second = lane / KEYS;
   var asked = 0u;
   var slot = NONE;
+  // What this lane's row sees of its own sequence, and of its past.
+  var own = vec2(0u);
+  var past = vec2(0u);
+  var past_slot = 0u;
   if (row < live) {
     asked = source_row(row);
     slot = rows[asked].slot;
-    first = rows[asked].first;
-    end = rows[asked].end;
+    own = vec2(rows[asked].first, rows[asked].end);
+    past.y = rows[asked].past_end;
+    past_slot = rows[asked].past_slot;
   }
 
   // Sequences by their slots, from the lowest to the highest. Rows of the others come along, and what
@@ -74,16 +79,26 @@ fn attention_subgroup(
     }
     next = current + 1u;
     let is_own = slot == current;
-    let begin = subgroupMin(select(NONE, first, is_own));
-    let stop = subgroupMax(select(0u, end, is_own));
+    // What any of its rows sees.
+    let all_own = vec2(
+      subgroupMin(select(NONE, own.x, is_own)),
+      subgroupMax(select(0u, own.y, is_own)),
+    );
+    let all_past = vec2(0u, subgroupMax(select(0u, past.y, is_own)));
+    let shared_past = subgroupMax(select(0u, past_slot, is_own));
+    let past_chunks = chunks_of(all_past);
+    let chunks = past_chunks + chunks_of(all_own);
     load_query(asked, head);
-    for (var chunk = begin / KEYS * KEYS; chunk < stop; chunk += KEYS) {
-      let panel = panel_of(current, chunk, head);
+    for (var c = 0u; c < chunks; c++) {
+      let is_past = c < past_chunks;
+      let chunk = select(all_own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
+      let panel = panel_of(select(current, shared_past, is_past), chunk, head);
       let key = chunk + lane % KEYS;
+      let all = select(all_own, all_past, is_past);
       score = array<f32, KEYS>();
       add_all_scores(panel, key % 8u);
-      weigh(chunk);
-      is_seen = key >= begin && key < stop;
+      weigh(chunk, select(own, past, is_past));
+      is_seen = key >= all.x && key < all.y;
       add_all_values(panel, key % 8u);
     }
     if (is_own) {

@@ -5,6 +5,7 @@ export { paddedHeadSize } from "./head_sizes.ts";
 export { layerNorm } from "./layer_norm.ts";
 export { type GatedResidual, linear, type RopeStore } from "./linear.ts";
 export { tuneLinear } from "./linear_tuning.ts";
+export { logProb } from "./log_prob.ts";
 export { plan } from "./plan.ts";
 export { propose } from "./propose.ts";
 export { JOURNAL_HEADER, journalWords, reveal, STATUS } from "./reveal.ts";

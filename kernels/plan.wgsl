@@ -18,7 +18,7 @@ override BLOCK: u32;
 override MASK: u32;
 const LANES = 64u;
 const MAX_BLOCK = 1024u;
-const ROW_WORDS = 6u;
+const ROW_WORDS = 8u;
 // -ln 1e-3, where the network's noise level ends.
 // Source: BD3-LM, LogLinearNoise.sigma_max.
 const MAX_SIGMA = 6.907755278982137;
@@ -54,7 +54,7 @@ fn block_row(slot: u32, position: u32, condition: u32) -> Row {
   let block = position / size;
   let oldest = block - min(block, sequence.window - 1u);
   let token = tokens[place(slot, position)];
-  return Row(token, position, slot, oldest * size, (block + 1u) * size, condition);
+  return Row(token, position, slot, oldest * size, (block + 1u) * size, condition, 0u, 0u);
 }
 
 fn copy_prompt_rows(segment: u32, lane: u32) {
@@ -68,7 +68,7 @@ fn copy_prompt_rows(segment: u32, lane: u32) {
   for (var i = lane; i < number; i += LANES) {
     let at = segment + 2u + 2u * lanes + i * ROW_WORDS;
     rows[first_row + i] = Row(
-      burst[at], burst[at + 1u], burst[at + 2u], burst[at + 3u], burst[at + 4u], 2u * lanes,
+      burst[at], burst[at + 1u], burst[at + 2u], burst[at + 3u], burst[at + 4u], 2u * lanes, 0u, 0u,
     );
   }
 }

@@ -10,14 +10,20 @@ export interface Row {
   readonly end: number;
   /** Row of the modulation vectors that applies. */
   readonly condition: number;
+  /**
+   * The row also sees positions 0 … `end` - 1 of this slot, none where left out. `end` is at most
+   * `first`, and all rows of a slot name the same one.
+   */
+  readonly past?: { readonly slot: number; readonly end: number };
 }
 
 /** Words of a {@linkcode Row}. */
-export const ROW_WORDS = 6;
+export const ROW_WORDS = 8;
 
 /** Writes a row at word `at`. */
 export function writeRow(words: Uint32Array, at: number, row: Row): void {
-  words.set([row.token, row.position, row.slot, row.first, row.end, row.condition], at);
+  const { token, position, slot, first, end, condition, past = { slot: 0, end: 0 } } = row;
+  words.set([token, position, slot, first, end, condition, past.slot, past.end], at);
 }
 
 /** A row for which a token is drawn, as `kernels/heads.wgsl` lays it out. */

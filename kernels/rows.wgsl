@@ -11,4 +11,8 @@ struct Row {
   end: u32,
   // Row of the modulation vectors (noise level) that applies.
   condition: u32,
+  // It also sees positions 0 … past_end - 1 of another slot: the clean text before a noisy copy of its
+  // continuation. past_end is at most `first`, and one for all of a slot's rows is past_slot.
+  past_slot: u32,
+  past_end: u32,
 }

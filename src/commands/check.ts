@@ -1,5 +1,6 @@
 import { readFamilyConfig } from "../model/family.ts";
 import { Checkpoint, type CheckpointCode, CheckpointError } from "../weights/checkpoint.ts";
+import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 
 /** What `check` prints: whether a server could start from a directory. */
@@ -35,7 +36,8 @@ export function check(directory: string): CheckReport {
   try {
     using checkpoint = Checkpoint.open(directory);
     const config = readFamilyConfig(checkpoint);
-    loadTokenizer(checkpoint, config.vocabSize);
+    const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
+    loadChatTemplate(checkpoint, tokenizer);
     return {
       ok: true,
       model_type: config.modelType,

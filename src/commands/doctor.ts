@@ -3,6 +3,8 @@ import { remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
+import { SERVED_SCORING } from "./score_texts.ts";
+import { scorerLimits } from "../evaluation/scorer.ts";
 import { readOsRelease } from "./system_packages.ts";
 import { requestDevice } from "../gpu/mod.ts";
 import {
@@ -153,5 +155,7 @@ function modelProblems({ id, report, memory }: ModelDiagnosis, config: Config): 
 function memoryOf(directory: string, { weights, maxConcurrent }: Config): MemoryEstimate {
   using checkpoint = Checkpoint.open(directory);
   const format = weights ?? defaultFormat(checkpoint);
-  return estimateMemory(readFamilyConfig(checkpoint), { format, slots: maxConcurrent });
+  const config = readFamilyConfig(checkpoint);
+  const { pages: scorePages } = scorerLimits({ config }, SERVED_SCORING);
+  return estimateMemory(config, { format, slots: maxConcurrent, scorePages });
 }

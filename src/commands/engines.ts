@@ -1,59 +1,61 @@
-import { EngineClient, EngineStartError } from "../engine/client.ts";
-import { SequenceError } from "../engine/request.ts";
+import { type EngineClient, EngineStartError } from "../engine/client.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import { PlainChatTemplate } from "../text/chat_template.ts";
 import { readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
-import type { ModelSource } from "./config.ts";
+import type { Config, ModelSource } from "./config.ts";
+import { EngineSupervisor } from "./engine_supervisor.ts";
+import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import type { OpenEngine } from "./open_engine.ts";
 
 /** A model with its engine, which may still be loading. */
 export interface RunningModel extends LoadedModel {
   readonly engine: EngineClient;
-  /** Ends the engine at once. */
-  close(): void;
+  /** Ends the engine; resolves when its device is free, or after a second. */
+  close(): Promise<void>;
 }
 
 /** How an engine is opened. */
 export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slots"> {
   readonly maxConcurrent: number;
   readonly maxQueue: number;
+  /** How chats become prompts, in place of the model's own way. */
+  readonly chatTemplate: Config["chatTemplate"];
   /** Called while the model loads. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Makes the Worker that the engine runs in: another module for tests of what can go wrong. */
+  readonly createWorker?: () => Worker;
 }
 
 /**
- * Loads the tokenizer and starts the engine of a model in a Worker of its own.
+ * Loads the tokenizer and starts the engine of a model in a Worker of its own. Once ready, it comes
+ * back by itself when it fails.
  *
  * @throws {CheckpointError} If the checkpoint cannot be served; what only the weights' data shows
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
-  const { maxConcurrent, maxQueue, weights, tune, memoryBytes, onProgress } = options;
-  const tokenizer = readTokenizer(source.directory);
-  const worker = new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
-  const engine = new EngineClient(worker, {
-    maxConcurrent,
-    maxQueue,
-    ...(onProgress && { onProgress }),
-    onFailure: ({ message }) => console.error(`${source.id}: the engine failed: ${message}`),
-  });
-  worker.onerror = (event) => {
-    event.preventDefault();
-    engine.fail({ kind: "internal", message: event.message });
-  };
-  const open: OpenEngine = { ...source, weights, tune, memoryBytes, slots: maxConcurrent };
-  worker.postMessage(open);
-  return {
-    engine,
-    tokenizer,
-    chat: null,
-    close: () => {
-      worker.terminate();
-      engine.abort(new SequenceError("draining", "The server is shutting down"));
+  const { weights, tune, memoryBytes, createWorker = createEngineWorker, ...others } = options;
+  const text = readText(source.directory, options);
+  const slots = options.maxConcurrent;
+  const open: OpenEngine = { ...source, weights, tune, memoryBytes, slots };
+  const supervisor = new EngineSupervisor({
+    ...others,
+    startWorker: () => {
+      const worker = createWorker();
+      worker.postMessage(open);
+      return worker;
     },
-  };
+    onFailure: ({ message }) => console.error(`${source.id}: the engine failed: ${message}`),
+    onRecovery: () => console.error(`${source.id}: the engine is back`),
+  });
+  const { engine } = supervisor;
+  return { engine, ...text, close: () => supervisor.close() };
+}
+
+function createEngineWorker(): Worker {
+  return new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
 }
 
 /** What went wrong at the start: a damaged checkpoint as such, anything else as it is. */
@@ -66,11 +68,18 @@ export function startError(error: unknown): unknown {
 }
 
 /**
- * Loads the tokenizer of a checkpoint directory.
+ * Loads from a checkpoint directory what turns text into tokens.
  *
  * @throws {CheckpointError} If it cannot be read or used.
  */
-export function readTokenizer(directory: string): Tokenizer {
+export function readText(
+  directory: string,
+  { chatTemplate }: Pick<StartOptions, "chatTemplate">,
+): Pick<LoadedModel, "tokenizer" | "chat"> {
   using checkpoint = Checkpoint.open(directory);
-  return loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
+  const tokenizer = loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
+  const chat = chatTemplate === "plain"
+    ? new PlainChatTemplate(tokenizer)
+    : loadChatTemplate(checkpoint, tokenizer);
+  return { tokenizer, chat };
 }

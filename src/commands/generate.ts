@@ -32,7 +32,7 @@ export interface GenerationSummary {
 
 /** What {@linkcode generate} works with. */
 export interface GenerateContext {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, "submit">;
   readonly tokenizer: LoadedModel["tokenizer"];
   readonly output: TerminalOutput;
   /** Ends the generation at once. */

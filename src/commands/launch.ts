@@ -1,6 +1,7 @@
 /**
- * Behind `deno task serve|generate|profile|doctor|check|test|bench`: finds or sets up a WebGPU adapter, then
- * starts the command in a process of its own that may do only what it must.
+ * Behind `deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak`:
+ * finds or sets up a WebGPU adapter, then starts the command in a process of its own that may do only
+ * what it must.
  */
 import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
@@ -14,7 +15,9 @@ import { LEASH_VARIABLE } from "./leash.ts";
 import { type Command, type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const USAGE = "Usage: deno task serve|generate|profile|doctor|check|test|bench [ARGUMENTS]";
+const USAGE =
+  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak " +
+  "[ARGUMENTS]";
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -24,15 +27,24 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "serve":
     case "generate":
     case "profile":
+    case "evaluate":
+    case "train":
       return await runCommand(name, invocation, withAdapter);
     case "doctor":
       return await runCommand(name, invocation, withAdapterIfAny);
     case "check":
+    case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
     case "test":
       return await runTests(await withAdapter(invocation));
     case "bench":
-      return await runBench(await withAdapter(invocation));
+      return await runScript("test/bench/mod.ts", await withAdapter(invocation));
+    case "soak": {
+      // The test model needs no device.
+      const needsDevice = invocation.args.some((each) => /^--model(=|$)/.test(each));
+      const prepared = needsDevice ? await withAdapter(invocation) : invocation;
+      return await runScript("test/soak/mod.ts", prepared);
+    }
     default:
       throw new UsageError(`Cannot start ${JSON.stringify(name)}. ${USAGE}`);
   }
@@ -47,11 +59,12 @@ async function runCommand(
   // Before anything is installed: a mistyped flag must not cost minutes.
   const permissions = isHelp ? [] : permissionsOf(name, invocation);
   const { args, environment } = isHelp ? invocation : await prepare(invocation);
-  const isServer = name === "serve";
+  // What runs for long must not outlive a launcher that is killed.
+  const isLeashed = name === "serve" || name === "train";
   return await runChild({
     args: [...DENO_RUN, ...permissions, join(ROOT, "main.ts"), name, ...args],
-    environment: isServer ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
-    stdin: isServer ? "leash" : "inherit",
+    environment: isLeashed ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
+    stdin: isLeashed ? "leash" : "inherit",
   });
 }
 
@@ -68,9 +81,9 @@ async function runTests({ args, environment }: Invocation): Promise<number> {
   return status;
 }
 
-async function runBench({ args, environment }: Invocation): Promise<number> {
+async function runScript(file: string, { args, environment }: Invocation): Promise<number> {
   return await runChild({
-    args: [...DENO_RUN, "--allow-all", join(ROOT, "test/bench/mod.ts"), ...args],
+    args: [...DENO_RUN, "--allow-all", join(ROOT, file), ...args],
     environment,
     stdin: "inherit",
   });

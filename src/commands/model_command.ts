@@ -6,10 +6,7 @@ import { asksForHelp } from "./generate_options.ts";
 import { printable, processOutput, type TerminalOutput } from "./terminal.ts";
 
 /** A model ready to be asked. */
-export interface OpenedModel extends LoadedModel {
-  /** Gives back the device and all that came with the model. */
-  close(): Promise<void>;
-}
+export interface OpenedModel extends LoadedModel, Closable {}
 
 /** What a command takes from the process. */
 export interface Surroundings {
@@ -20,8 +17,14 @@ export interface Surroundings {
   readonly onInterrupt: (interrupt: (status: number) => void) => Disposable;
 }
 
+/** Something on the device. */
+export interface Closable {
+  /** Gives back the device and all that came with it. */
+  close(): Promise<void>;
+}
+
 /** A command that opens one model, uses it and closes it. */
-export interface ModelCommand<Options, Model extends OpenedModel> {
+export interface ModelCommand<Options, Model extends Closable> {
   /** The text for `--help`. */
   readonly help: string;
   /** Reads the command line; throws `UsageError`. */
@@ -42,7 +45,7 @@ const STATUS_OF_CLOSED_PIPE = 141;
  * Runs a command and gives the exit status: 2 where the command line is wrong, 1 where something
  * else is, with one line on stderr that says what.
  */
-export async function runModelCommand<Options, Model extends OpenedModel>(
+export async function runModelCommand<Options, Model extends Closable>(
   args: readonly string[],
   { help, parse, open, use, surroundings }: ModelCommand<Options, Model> & {
     readonly surroundings: Surroundings;
@@ -70,7 +73,7 @@ export async function runModelCommand<Options, Model extends OpenedModel>(
 }
 
 /** Waits for the model until `signal` is aborted; one that comes later is closed at once. */
-async function waitForModel<Model extends OpenedModel>(
+async function waitForModel<Model extends Closable>(
   opening: Promise<Model>,
   signal: AbortSignal,
 ): Promise<AsyncDisposable & { readonly model: Model }> {

@@ -1,11 +1,13 @@
 import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protocol.ts";
 import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
-import { type Gpu, GpuError } from "../gpu/mod.ts";
+import { Gpu, GpuError } from "../gpu/mod.ts";
 import type { Denoiser } from "../model/denoiser.ts";
-import { allocateModel, GpuDenoiser } from "../model/mod.ts";
+import { Scorer, scorerLimits } from "../evaluation/scorer.ts";
+import { allocateModel, GpuDenoiser, readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
+import { scoreTexts, SERVED_SCORING } from "./score_texts.ts";
 
 /** What to load: the first message to the engine's Worker. */
 export interface OpenEngine {
@@ -18,10 +20,38 @@ export interface OpenEngine {
   readonly memoryBytes: number | null;
 }
 
+/** What the engine works with in place of the denoiser that it is given. */
+export type Observe = (denoiser: Denoiser, gpu: Gpu) => Denoiser;
+
+/** Runs an engine on a device of its own until it is closed or fails, and tells the port of that. */
+export async function runEngine(
+  port: Port<ToEngine, FromEngine>,
+  parts: { readonly source: OpenEngine; readonly observe?: Observe },
+): Promise<void> {
+  try {
+    await runOnDevice(port, parts);
+    port.postMessage({ type: "closed" });
+  } catch (error) {
+    port.postMessage({ type: "failed", failure: toFailure(error) });
+  }
+}
+
+async function runOnDevice(
+  port: Port<ToEngine, FromEngine>,
+  parts: { readonly source: OpenEngine; readonly observe?: Observe },
+): Promise<void> {
+  using gpu = await Gpu.open();
+  // An engine without work does not look at its device.
+  const loss = gpu.lost.then((error) => {
+    throw error;
+  });
+  loss.catch(() => {}); // The end of the device is no loss any more once the engine is closed.
+  await Promise.race([openEngine(port, { gpu, ...parts }), loss]);
+}
+
 /**
  * Loads a model and runs its engine until the end, in this isolate.
  *
- * @param parts `observe`: what the engine works with in place of the denoiser it is given.
  * @throws {CheckpointError | GpuError} If the model cannot be loaded, or the device fails.
  */
 export async function openEngine(
@@ -29,7 +59,7 @@ export async function openEngine(
   parts: {
     readonly gpu: Gpu;
     readonly source: OpenEngine;
-    readonly observe?: (denoiser: Denoiser) => Denoiser;
+    readonly observe?: Observe;
   },
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
@@ -38,10 +68,15 @@ export async function openEngine(
   if (tune) await tuneLinear(gpu, () => performance.now());
   const onProgress = (done: number, total: number) =>
     port.postMessage({ type: "progress", done, total });
-  const options = { weights, slots, memoryBytes, onProgress };
+  const { pages: scorePages } = scorerLimits(
+    { config: readFamilyConfig(checkpoint) },
+    SERVED_SCORING,
+  );
+  const options = { weights, slots, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
   using denoiser = await GpuDenoiser.open(gpu, network, { slots });
+  using scorer = await Scorer.open(gpu, network, SERVED_SCORING);
   // The device compiles while the weights are read and packed.
   denoiser.warmUp();
   await fill();
@@ -50,7 +85,8 @@ export async function openEngine(
   gpu.check();
   const { config } = network;
   await serveEngine(port, {
-    denoiser: observe(denoiser),
+    denoiser: observe(denoiser, gpu),
+    score: scoreTexts(scorer),
     model: {
       id,
       created: Math.floor(Date.now() / 1000),

@@ -34,6 +34,7 @@ export async function openModel(
     weights: config.weights,
     tune: config.tune,
     memoryBytes: config.deviceMemoryBytes,
+    chatTemplate: config.chatTemplate,
     maxConcurrent: 1,
     maxQueue: 0,
     onProgress: (done, total) => progress.update(done, total),
@@ -41,8 +42,8 @@ export async function openModel(
   try {
     await running.engine.ready;
   } catch (error) {
-    running.close();
+    await running.close();
     throw startError(error);
   }
-  return { ...running, close: () => Promise.resolve(running.close()) };
+  return running;
 }

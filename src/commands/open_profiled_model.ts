@@ -1,6 +1,6 @@
 import { EngineClient } from "../engine/client.ts";
 import { Gpu } from "../gpu/mod.ts";
-import { readTokenizer, startError } from "./engines.ts";
+import { readText, startError } from "./engines.ts";
 import type { GenerationOptions } from "./generate_options.ts";
 import type { OpenedModel } from "./model_command.ts";
 import { openEngine, toFailure } from "./open_engine.ts";
@@ -25,9 +25,10 @@ export interface ProfiledModel extends OpenedModel {
 export async function openProfiledModel(
   options: Pick<GenerationOptions, "model" | "weights">,
 ): Promise<ProfiledModel> {
-  const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = configOf(options);
+  const config = configOf(options);
+  const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = config;
   const { id, directory } = model!; // There is always a default model.
-  const tokenizer = readTokenizer(directory);
+  const text = readText(directory, config);
   const gpu = await Gpu.open({ isProfiled: true });
   const { port1, port2 } = new MessageChannel();
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
@@ -61,5 +62,5 @@ export async function openProfiledModel(
     spans: await (await denoiser.promise).take(),
     bursts: await gpu.profiler!.take(), // It was opened with one.
   });
-  return { engine, tokenizer, chat: null, takeTimes, close: () => Promise.resolve(close()) };
+  return { engine, ...text, takeTimes, close: () => Promise.resolve(close()) };
 }

@@ -1,8 +1,11 @@
 import { fromFileUrl, join, resolve } from "@std/path";
 import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
+import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
 import { OS_RELEASE } from "./system_packages.ts";
 import { readTraceFile } from "./trace_file.ts";
+import { trainPaths } from "./train_options.ts";
+import { parseTokenizerOptions } from "./train_tokenizer.ts";
 
 /** The project's own directory. */
 export const ROOT = fromFileUrl(new URL("../..", import.meta.url));
@@ -12,7 +15,15 @@ const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
 const ALLOW_ENV = "--allow-env=BD_*";
 
 /** The commands of `main.ts`. */
-export type Command = "serve" | "generate" | "profile" | "doctor" | "check";
+export type Command =
+  | "serve"
+  | "generate"
+  | "profile"
+  | "evaluate"
+  | "train"
+  | "tokenizer"
+  | "doctor"
+  | "check";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -22,7 +33,8 @@ export interface Invocation {
 
 /**
  * The flags of `deno run` that give a command of `main.ts` what it needs and nothing more: none may
- * run programs, call foreign functions or, but for the trace file of `profile`, write.
+ * run programs, call foreign functions or, but for the trace file of `profile` and what
+ * `train` and `tokenizer` save, write.
  *
  * @throws {UsageError} If the settings cannot be read, or a path has a comma.
  */
@@ -42,6 +54,18 @@ export function permissionsOf(
       const traceFile = command === "profile" ? readTraceFile(args) : null;
       const write = traceFile === null ? [] : [allow("write", [traceFile])];
       return [allowRead([...SOURCES, ...directories]), ...write, ALLOW_ENV];
+    }
+    case "evaluate": {
+      const directories = readModels(args, environment).map(({ directory }) => directory);
+      return [allowRead([...directories, readTextPath(args) ?? []].flat()), ALLOW_ENV];
+    }
+    case "train": {
+      const { read, write } = trainPaths(args);
+      return [allowRead([...SOURCES, ...read, ...write]), allow("write", write), ALLOW_ENV];
+    }
+    case "tokenizer": {
+      const { text, out } = parseTokenizerOptions(args);
+      return [allowRead([...SOURCES, text, out]), allow("write", [out]), ALLOW_ENV];
     }
     case "doctor": {
       const settings = args.filter((each) => each !== "--json");

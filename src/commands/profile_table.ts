@@ -1,4 +1,5 @@
 import type { DispatchTime } from "../gpu/mod.ts";
+import { layOut } from "./table.ts";
 import type { ProfileTimes } from "./trace_file.ts";
 
 /** What the dispatches of one kernel came to. */
@@ -62,16 +63,6 @@ export function profileTable(times: ProfileTimes, summary: ProfileSummary): stri
 
 function submittedPasses({ spans }: ProfileTimes): number {
   return spans.reduce((sum, { name, passes }) => name === "submit" ? sum + passes : sum, 0);
-}
-
-/** Names to the left, numbers to the right, each column as wide as it must be. */
-function layOut(lines: readonly (readonly string[])[]): string {
-  const widths = lines[0]!.map((_, column) =>
-    Math.max(...lines.map((line) => line[column]!.length))
-  );
-  const cell = (text: string, column: number) =>
-    column === 0 ? text.padEnd(widths[0]!) : text.padStart(widths[column]!);
-  return lines.map((line) => line.map(cell).join("  ").trimEnd() + "\n").join("");
 }
 
 function percent(part: number, whole: number): string {

@@ -5,7 +5,7 @@ import { hideTargets } from "../telemetry/tracing.ts";
 import { CheckpointError } from "../weights/checkpoint.ts";
 import { damageReport } from "./check.ts";
 import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
-import { type RunningModel, startEngine, startError } from "./engines.ts";
+import { type RunningModel, startEngine, startError, type StartOptions } from "./engines.ts";
 import { createLog } from "../telemetry/log.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
@@ -17,12 +17,12 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 /** What {@linkcode serve} puts together. */
 export interface ServeParts {
   /** Starts a model's engine for each of the configured ones, and for others it knows of. */
-  readonly startEngines: (config: Config, onProgress?: ProgressListener) => RunningModel[];
+  readonly startEngines: (config: Config, hooks: EngineHooks) => RunningModel[];
   readonly createApp: (options: AppOptions) => Hono<AppEnv>;
 }
 
-/** Told while the models load. */
-export type ProgressListener = (done: number, total: number) => void;
+/** What of an engine does not follow from the settings. */
+export type EngineHooks = Pick<StartOptions, "onProgress" | "createWorker">;
 
 type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
@@ -74,7 +74,8 @@ export function serverlessHandler(): Handler {
 
 async function listen(config: Config, parts: ServeParts): Promise<number> {
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
-  const models = parts.startEngines(config, (done, total) => progress.update(done, total));
+  const onProgress = (done: number, total: number) => progress.update(done, total);
+  const models = parts.startEngines(config, { onProgress });
   const ready = whenReady(models);
   const app = parts.createApp(appOptions(config, ready));
   hideTargets();
@@ -95,8 +96,12 @@ async function listen(config: Config, parts: ServeParts): Promise<number> {
     }
     return await ended;
   } finally {
-    models.forEach((each) => each.close());
+    await closeAll(models);
   }
+}
+
+async function closeAll(models: readonly RunningModel[]): Promise<void> {
+  await Promise.all(models.map((each) => each.close()));
 }
 
 /** @throws {Error} If the address cannot be listened on. */
@@ -116,12 +121,11 @@ function openServer(
 }
 
 /** Starts the engines of the configured models. */
-export function startEngines(config: Config, onProgress?: ProgressListener): RunningModel[] {
-  const { weights, tune, maxConcurrent, maxQueue, deviceMemoryBytes: memoryBytes } = config;
-  const options = { weights, tune, maxConcurrent, maxQueue, memoryBytes };
-  return config.models.map((source) =>
-    startEngine(source, { ...options, ...(onProgress && { onProgress }) })
-  );
+export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
+  const { weights, tune, maxConcurrent, maxQueue, chatTemplate } = config;
+  const memoryBytes = config.deviceMemoryBytes;
+  const options = { weights, tune, maxConcurrent, maxQueue, chatTemplate, memoryBytes, ...hooks };
+  return config.models.map((source) => startEngine(source, options));
 }
 
 async function whenReady(models: readonly RunningModel[]): Promise<readonly RunningModel[]> {
@@ -163,9 +167,10 @@ function drainOnSignal(
     for (const { engine } of models) engine.drain();
     const idle = Promise.all(models.map(({ engine }) => engine.idle()));
     await atMost(drainTimeoutMs, idle);
-    models.forEach((each) => each.close());
+    const closed = closeAll(models);
     // Connections that stay open without a request would hold it up.
     await atMost(1000, shutdown());
+    await closed;
     ended.resolve(0);
   };
   for (const [signal, status] of Object.entries(SIGNALS)) {

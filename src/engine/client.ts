@@ -1,3 +1,4 @@
+import { Channel } from "./channel.ts";
 import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
 import {
   BusyError,
@@ -6,9 +7,9 @@ import {
   type Generation,
   type ModelInfo,
   SequenceError,
-  type SequenceEvent,
   type SequenceRequest,
 } from "./request.ts";
+import type { ScoreRequest, Scoring, TextScore } from "./score.ts";
 
 /** How many sequences may be under way. */
 export interface EngineCapacity {
@@ -17,6 +18,25 @@ export interface EngineCapacity {
   /** Sequences that wait. */
   readonly maxQueue: number;
 }
+
+/** How an {@linkcode EngineClient} is made. */
+export interface EngineClientOptions extends EngineCapacity {
+  /** Called while the model loads for the first time. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Called when sequences are taken, for the first time and after a failure. */
+  readonly onReady?: () => void;
+  /** Called when an engine fails, unless none was ever ready: `ready` tells of that. */
+  readonly onFailure?: (failure: StartFailure) => void;
+}
+
+/** What an engine holds that is not there. */
+const NOTHING: EngineLoad = {
+  usedPages: 0,
+  freePages: 0,
+  denoisePasses: 0,
+  commitPasses: 0,
+  memory: { weights: 0, cache: 0, scratch: 0 },
+};
 
 /** Thrown when an engine does not start. */
 export class EngineStartError extends Error {
@@ -28,44 +48,31 @@ export class EngineStartError extends Error {
 
 /** The main isolate's end of the port: the engine as the server sees it. */
 export class EngineClient implements Engine {
-  readonly #port: Port<FromEngine, ToEngine>;
-  readonly #capacity: EngineCapacity;
-  readonly #onFailure: (failure: StartFailure) => void;
+  #port: Port<FromEngine, ToEngine>;
+  readonly #options: EngineClientOptions;
   readonly #channels = new Map<number, Channel>();
+  readonly #scorings = new Map<number, PromiseWithResolvers<readonly TextScore[] | null>>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
   #state: Exclude<Engine["status"], "draining"> = "loading";
   #isDraining = false;
   #nextId = 0;
   /** As the Worker told last, passes summed up. */
-  #load: EngineLoad = {
-    usedPages: 0,
-    freePages: 0,
-    denoisePasses: 0,
-    commitPasses: 0,
-    memory: { weights: 0, cache: 0, scratch: 0 },
-  };
+  #load = NOTHING;
   #losses = 0;
+  readonly #closed = Promise.withResolvers<void>();
 
-  /**
-   * @param options `onProgress`: called while the model loads. `onFailure`: called when the engine,
-   * once ready, can do no more.
-   */
-  constructor(
-    port: Port<FromEngine, ToEngine>,
-    options: EngineCapacity & {
-      readonly onProgress?: (done: number, total: number) => void;
-      readonly onFailure?: (failure: StartFailure) => void;
-    },
-  ) {
+  constructor(port: Port<FromEngine, ToEngine>, options: EngineClientOptions) {
     this.#port = port;
-    this.#capacity = options;
-    this.#onFailure = options.onFailure ?? (() => {});
+    this.#options = options;
     this.#ready.promise.catch(() => {}); // Reported to those who ask.
-    port.onmessage = ({ data }) => {
-      if (data.type === "progress") options.onProgress?.(data.done, data.total);
-      else this.#receive(data);
-    };
+    this.attach(port);
+  }
+
+  /** Goes on with the engine at `port`, in place of one that has failed. */
+  attach(port: Port<FromEngine, ToEngine>): void {
+    this.#port = port;
+    port.onmessage = ({ data }) => this.#receive(data);
   }
 
   /**
@@ -87,7 +94,7 @@ export class EngineClient implements Engine {
   }
 
   get stats(): EngineStats {
-    const { maxConcurrent: slots } = this.#capacity;
+    const { maxConcurrent: slots } = this.#options;
     const waiting = Math.max(0, this.#channels.size - slots);
     return {
       ...this.#load,
@@ -99,45 +106,82 @@ export class EngineClient implements Engine {
   }
 
   submit(requests: readonly SequenceRequest[]): Generation[] {
-    const { status } = this;
-    if (status !== "ready") throw new BusyError(busyCode(status));
-    const { maxConcurrent, maxQueue } = this.#capacity;
-    const waiting = this.#channels.size + requests.length - maxConcurrent;
-    if (waiting > maxQueue) throw new BusyError("queue_full");
+    this.#expectRoom({ sequences: requests.length, scorings: 0 });
     return requests.map((request) => this.#submit(request));
   }
 
-  /** Takes no more sequences; those under way go on. */
+  score(request: ScoreRequest): Scoring {
+    this.#expectRoom({ sequences: 0, scorings: 1 });
+    const id = this.#nextId++;
+    const scores = Promise.withResolvers<readonly TextScore[] | null>();
+    scores.promise.catch(() => {}); // Reported to those who ask.
+    this.#scorings.set(id, scores);
+    this.#port.postMessage({ type: "score", id, request });
+    const cancel = () => {
+      if (this.#scorings.has(id)) this.#port.postMessage({ type: "cancel", id });
+    };
+    return { scores: scores.promise, cancel };
+  }
+
+  /** Takes nothing more; what is under way goes on. */
   drain(): void {
     this.#isDraining = true;
   }
 
-  /** Resolves when no sequence is under way. */
+  /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#channels.values()].map(({ closed }) => closed));
+    const scorings = [...this.#scorings.values()].map(({ promise }) => promise.catch(() => {}));
+    const sequences = [...this.#channels.values()].map(({ closed }) => closed);
+    await Promise.all([...sequences, ...scorings]);
   }
 
-  /** Ends every sequence with an error, as when the Worker is gone. */
+  /** Ends everything with an error, as when the Worker is gone. */
   abort(error: SequenceError): void {
     for (const channel of this.#channels.values()) channel.fail(error);
+    for (const scoring of this.#scorings.values()) scoring.reject(error);
     this.#channels.clear();
+    this.#scorings.clear();
   }
 
-  /** Notes that the Worker can do no more, until it says again that it is ready. */
+  /** Ends everything: the engine can do no more. What it still says goes unheard. */
   fail(failure: StartFailure): void {
-    this.#state = failure.kind === "gpu" && this.#model ? "device_lost" : "failed";
-    if (this.#state === "device_lost") this.#losses += 1;
-    if (this.#model) this.#onFailure(failure);
+    this.#port.onmessage = null;
+    if (this.#state === "ready") this.#losses += 1;
+    this.#state = this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed";
+    this.#load = sumPasses(this.#load, NOTHING);
     this.#ready.reject(new EngineStartError(failure));
-    this.abort(
-      failure.kind === "gpu"
-        ? new SequenceError("device_lost", "The device failed")
-        : new SequenceError("internal_error", "The engine failed"),
-    );
+    this.#closed.resolve();
+    this.abort(new SequenceError("device_lost", "The engine failed"));
+    if (this.#model) this.#options.onFailure?.(failure);
+  }
+
+  /**
+   * Ends the engine for good, after the passes under way: resolves when it has given back all that
+   * it held.
+   */
+  async close(): Promise<void> {
+    this.abort(new SequenceError("draining", "The server is shutting down"));
+    if (this.#state !== "ready") return;
+    this.#port.postMessage({ type: "close" });
+    await this.#closed.promise;
+  }
+
+  /**
+   * Checks that more can be taken. One scoring runs beside the sequences; others wait in one line
+   * with them.
+   */
+  #expectRoom(more: { readonly sequences: number; readonly scorings: number }): void {
+    const { status } = this;
+    if (status !== "ready") throw new BusyError(busyCode(status));
+    const { maxConcurrent, maxQueue } = this.#options;
+    const sequences = this.#channels.size + more.sequences - maxConcurrent;
+    const scorings = this.#scorings.size + more.scorings - 1;
+    const waiting = Math.max(0, sequences) + Math.max(0, scorings);
+    if (waiting > maxQueue) throw new BusyError("queue_full");
   }
 
   #submit(request: SequenceRequest): Generation {
-    const queuePosition = Math.max(0, this.#channels.size - this.#capacity.maxConcurrent);
+    const queuePosition = Math.max(0, this.#channels.size - this.#options.maxConcurrent);
     const id = this.#nextId++;
     const cancel = () => {
       if (this.#channels.has(id)) this.#port.postMessage({ type: "cancel", id });
@@ -148,11 +192,14 @@ export class EngineClient implements Engine {
     return { queuePosition, events: channel, cancel };
   }
 
-  #receive(message: Exclude<FromEngine, { type: "progress" }>): void {
+  #receive(message: FromEngine): void {
     switch (message.type) {
+      case "progress":
+        return this.#model ? undefined : this.#options.onProgress?.(message.done, message.total);
       case "ready":
         this.#model = message.model;
         this.#state = "ready";
+        this.#options.onReady?.();
         return this.#ready.resolve(message.model);
       case "load":
         return void (this.#load = sumPasses(this.#load, message.load));
@@ -161,14 +208,26 @@ export class EngineClient implements Engine {
         if (message.event.type === "end") this.#channels.delete(message.id);
         return channel?.push(message.event);
       }
+      case "scored":
+        return this.#takeScoring(message.id)?.resolve(message.scores);
       case "error": {
+        const error = new SequenceError(message.code, message.message);
+        this.#takeScoring(message.id)?.reject(error);
         const channel = this.#channels.get(message.id);
         this.#channels.delete(message.id);
-        return channel?.fail(new SequenceError(message.code, message.message));
+        return channel?.fail(error);
       }
       case "failed":
         return this.fail(message.failure);
+      case "closed":
+        return this.#closed.resolve();
     }
+  }
+
+  #takeScoring(id: number): PromiseWithResolvers<readonly TextScore[] | null> | undefined {
+    const scoring = this.#scorings.get(id);
+    this.#scorings.delete(id);
+    return scoring;
   }
 }
 
@@ -189,60 +248,5 @@ function busyCode(status: Exclude<Engine["status"], "ready">): BusyError["code"]
     case "device_lost":
     case "failed":
       return "device_lost";
-  }
-}
-
-/** Events of one sequence, from the port to whoever reads them. */
-class Channel implements AsyncIterable<SequenceEvent> {
-  readonly #onLeave: () => void;
-  readonly #events: SequenceEvent[] = [];
-  readonly #closed = Promise.withResolvers<void>();
-  #error: SequenceError | null = null;
-  #isOver = false;
-  #wake = Promise.withResolvers<void>();
-
-  constructor(onLeave: () => void) {
-    this.#onLeave = onLeave;
-  }
-
-  /** Resolves when no event follows. */
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  push(event: SequenceEvent): void {
-    this.#events.push(event);
-    if (event.type === "end") this.#close();
-    else this.#wake.resolve();
-  }
-
-  fail(error: SequenceError): void {
-    this.#error = error;
-    this.#close();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<SequenceEvent> {
-    try {
-      while (true) {
-        const event = this.#events.shift();
-        if (event) {
-          yield event;
-        } else if (this.#isOver) {
-          if (this.#error) throw this.#error;
-          return;
-        } else {
-          await this.#wake.promise;
-          this.#wake = Promise.withResolvers();
-        }
-      }
-    } finally {
-      if (!this.#isOver) this.#onLeave();
-    }
-  }
-
-  #close(): void {
-    this.#isOver = true;
-    this.#wake.resolve();
-    this.#closed.resolve();
   }
 }

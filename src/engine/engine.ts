@@ -2,20 +2,21 @@ import type { Burst, Denoiser, LaneResult, PassPlan } from "../model/denoiser.ts
 import type { EngineLoad } from "./protocol.ts";
 import { SequenceError, type SequenceEvent, type SequenceRequest } from "./request.ts";
 import { AdmissionError, Scheduler } from "./scheduler.ts";
+import type { ScoreRequest, ScoreTexts } from "./score.ts";
+import { type ScoringListener, Scorings } from "./scorings.ts";
 import type { Sequence } from "./sequence.ts";
+import { smooth } from "./smooth.ts";
 
 /** How long a burst should take: a cancel, or a newcomer, waits for two at most. */
 const BURST_MS = 45;
 /** Prompt rows of a burst before anybody knows how long they take. */
 const FIRST_PROMPT_ROWS = 128;
-/** Share of the newest burst in the estimate of how long a pass takes. */
-const SMOOTHING = 0.3;
 
-/** What the engine tells about its sequences. */
-export interface EngineListener {
+/** What the engine tells about its sequences and scorings. */
+export interface EngineListener extends ScoringListener {
   /** The next event of a sequence. */
   onEvent(id: number, event: SequenceEvent): void;
-  /** A sequence ended without an `end` event. */
+  /** A sequence ended without an `end` event, or a scoring without scores. */
   onError(id: number, error: SequenceError): void;
   /** What is held now: before every end, after every burst. */
   onLoad(load: EngineLoad): void;
@@ -29,10 +30,11 @@ interface Flight {
   readonly sequences: ReadonlyMap<number, Sequence>;
 }
 
-/** The loop: admit, plan a burst, submit it, read the one before. */
+/** The loop: admit, plan a burst, submit it, read the one before; between bursts, score a little. */
 export class EngineLoop {
   readonly #denoiser: Denoiser;
   readonly #scheduler: Scheduler;
+  readonly #scorings: Scorings;
   readonly #listener: EngineListener;
   readonly #now: () => number;
   readonly #nextTurn: () => Promise<void>;
@@ -51,16 +53,19 @@ export class EngineLoop {
   constructor(
     denoiser: Denoiser,
     options: {
+      readonly score: ScoreTexts;
       readonly listener: EngineListener;
       readonly now: () => number;
       readonly nextTurn: () => Promise<void>;
     },
   ) {
     this.#denoiser = denoiser;
+    const { score, listener, now, nextTurn } = options;
     this.#scheduler = new Scheduler(denoiser);
-    this.#listener = options.listener;
-    this.#now = options.now;
-    this.#nextTurn = options.nextTurn;
+    this.#scorings = new Scorings(score, { listener, now, passMs: BURST_MS });
+    this.#listener = listener;
+    this.#now = now;
+    this.#nextTurn = nextTurn;
   }
 
   /** Sequences in slots, and those in line. */
@@ -74,8 +79,15 @@ export class EngineLoop {
     this.#wake.resolve();
   }
 
-  /** Ends a sequence; its slot is free before the next burst is planned. */
+  /** Lines a scoring up. */
+  score(id: number, request: ScoreRequest): void {
+    this.#scorings.enqueue(id, request);
+    this.#wake.resolve();
+  }
+
+  /** Ends a sequence, whose slot is free before the next burst is planned, or a scoring. */
   cancel(id: number): void {
+    this.#scorings.cancel(id);
     const sequence = this.#scheduler.find(id);
     if (sequence) return this.#emit(sequence, sequence.cancel());
     const waiting = this.#scheduler.dequeue(id);
@@ -102,13 +114,16 @@ export class EngineLoop {
         const flight = this.#takeOff();
         if (flight) {
           await this.#fly(flight);
+        } else if (this.#scorings.isBusy) {
+          await this.#scorePass();
+          await this.#nextTurn();
         } else {
           await this.#wake.promise;
           this.#wake = Promise.withResolvers();
         }
       }
     } catch (cause) {
-      this.#failAll(failureOf(cause));
+      this.#failAll(new SequenceError("device_lost", "The engine failed", { cause }));
       throw cause;
     }
   }
@@ -123,12 +138,24 @@ export class EngineLoop {
       const next = this.#isClosed ? null : this.#takeOff();
       const results = await flight.burst.read();
       this.#measure(flight, this.#now() - submittedAt);
+      const isScoring = this.#scorings.isBusy;
+      if (isScoring) {
+        this.#land(flight, results);
+        await this.#scorePass();
+      }
       submittedAt = this.#now();
       next?.burst.submit();
-      this.#land(flight, results);
+      if (!isScoring) this.#land(flight, results);
       await this.#nextTurn();
       flight = next;
     }
+  }
+
+  /** A pass of a scoring, while nothing else is on the device. */
+  async #scorePass(): Promise<void> {
+    if (!await this.#scorings.pass()) return;
+    this.#passes.commit += 1;
+    this.#tellLoad();
   }
 
   /** Admits who can be, and records the next burst. */
@@ -229,17 +256,6 @@ export class EngineLoop {
   #failAll(error: SequenceError): void {
     for (const sequence of this.#scheduler.running) this.#fail(sequence, error);
     for (const { id } of this.#scheduler.drain()) this.#endWith(id, error);
+    this.#scorings.fail(error);
   }
-}
-
-/** Moves an estimate, 0 where there is none yet, towards what was measured. */
-function smooth(estimate: number, measured: number): number {
-  return estimate === 0 ? measured : (1 - SMOOTHING) * estimate + SMOOTHING * measured;
-}
-
-/** What running sequences are told. By its name, since the engine knows nothing of devices. */
-function failureOf(cause: unknown): SequenceError {
-  return cause instanceof Error && cause.name === "GpuError"
-    ? new SequenceError("device_lost", "The device failed", { cause })
-    : new SequenceError("internal_error", "The engine failed", { cause });
 }

@@ -1,10 +1,13 @@
 import type { DeviceMemory } from "../model/denoiser.ts";
+import type { ScoreRequest, TextScore } from "./score.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 
 /** From the main isolate to the engine's Worker. */
 export type ToEngine =
   | { readonly type: "submit"; readonly id: number; readonly request: SequenceRequest }
-  | { readonly type: "cancel"; readonly id: number };
+  | { readonly type: "score"; readonly id: number; readonly request: ScoreRequest }
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "close" };
 
 /** From the engine's Worker to the main isolate. */
 export type FromEngine =
@@ -13,12 +16,20 @@ export type FromEngine =
   | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "event"; readonly id: number; readonly event: SequenceEvent }
   | {
+    readonly type: "scored";
+    readonly id: number;
+    /** `null`: it was cancelled. */
+    readonly scores: readonly TextScore[] | null;
+  }
+  | {
     readonly type: "error";
     readonly id: number;
     readonly code: SequenceError["code"];
     readonly message: string;
   }
-  | { readonly type: "failed"; readonly failure: StartFailure };
+  | { readonly type: "failed"; readonly failure: StartFailure }
+  /** After `close`: the device and all its memory are given back. */
+  | { readonly type: "closed" };
 
 /** What the engine holds, told before the end of a sequence and after every burst. */
 export interface EngineLoad {

@@ -1,5 +1,6 @@
 import type { DeviceMemory } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
+import type { ScoreRequest, Scoring } from "./score.ts";
 
 /** What one sequence is asked to do. Token ids only: text is the server's affair. */
 export interface SequenceRequest extends SequenceOptions {
@@ -113,6 +114,12 @@ export interface Engine {
    * @throws {BusyError} If it cannot take all of them now.
    */
   submit(requests: readonly SequenceRequest[]): Generation[];
+  /**
+   * Takes texts to score; one request after the other, beside the sequences.
+   *
+   * @throws {BusyError} If it cannot take them now.
+   */
+  score(request: ScoreRequest): Scoring;
   /** Where the engine stands: only `ready` takes sequences. */
   readonly status: "loading" | "ready" | "draining" | "device_lost" | "failed";
   /** What it holds and what it has done so far. */
@@ -133,7 +140,7 @@ export interface EngineStats {
   readonly commitPasses: number;
   /** Bytes on the device. */
   readonly memory: DeviceMemory;
-  /** How often the device was lost. */
+  /** How often the device was lost, with its engine or by itself. */
   readonly losses: number;
 }
 

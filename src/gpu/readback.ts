@@ -45,11 +45,11 @@ export class Readback implements Disposable {
       else await mapped;
       const data = this.buffer.getMappedRange(0, Math.ceil(bytes / 16) * 16).slice(0, bytes);
       this.buffer.unmap();
-      // What the device reports comes as an event, before the next message does.
-      if (this.#isDirect) await this.#nextMessage();
+      if (this.#isDirect) await this.#report();
       this.#gpu.check();
       return data;
     } catch (cause) {
+      await this.#report();
       this.#gpu.check();
       throw new GpuError("Cannot read back: the buffer cannot be mapped", { cause });
     }
@@ -61,7 +61,8 @@ export class Readback implements Disposable {
     this.#channel.port2.close();
   }
 
-  #nextMessage(): Promise<void> {
+  /** Resolves when the device has reported what it has to: by events, before the next message. */
+  #report(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#channel.port1.onmessage = () => resolve();
     this.#channel.port2.postMessage(null);

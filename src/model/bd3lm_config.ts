@@ -29,8 +29,6 @@ export interface Bd3lmConfig extends ModelConfig {
   readonly adaln: boolean;
   /** Width of the conditioning; 0 without `adaln`. */
   readonly condSize: number;
-  /** Whether the noise level conditions the network; if not, the conditioning is constant. */
-  readonly timeConditioning: boolean;
 }
 
 // Each bound is far above any published model, and keeps all products below 2^53.
@@ -163,11 +161,16 @@ function blockSizesOf(trained: number, modelLength: number): number[] {
   );
 }
 
-type Sizes = Pick<Bd3lmConfig, "vocabSize" | "hiddenSize" | "layers" | "condSize" | "headSize">;
-type NamedShape = [name: string, shape: readonly number[]];
+/** What the shapes of a network's tensors follow from. */
+export type Sizes = Pick<
+  Bd3lmConfig,
+  "vocabSize" | "hiddenSize" | "layers" | "condSize" | "headSize"
+>;
+/** A tensor's name and shape, as they stand in a checkpoint. */
+export type NamedShape = [name: string, shape: readonly number[]];
 
 /** Names and shapes of all parameters. */
-function requiredTensors({ vocabSize, hiddenSize, layers, condSize }: Sizes): NamedShape[] {
+export function requiredTensors({ vocabSize, hiddenSize, layers, condSize }: Sizes): NamedShape[] {
   const hasConditioning = condSize > 0;
   const linear = (name: string, rows: number, columns: number): NamedShape[] => [
     [`backbone.${name}.weight`, [rows, columns]],

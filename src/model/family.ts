@@ -17,6 +17,8 @@ export interface ModelConfig {
   /** Every block size a request may choose, rising. */
   readonly blockSizes: readonly number[];
   readonly maskToken: number;
+  /** Whether the network is told the noise level of its input. */
+  readonly timeConditioning: boolean;
   /** null where the model has none; likewise `eosToken`. */
   readonly bosToken: number | null;
   readonly eosToken: number | null;

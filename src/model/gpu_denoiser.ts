@@ -8,9 +8,9 @@ import {
   ROW_WORDS,
 } from "../../kernels/mod.ts";
 import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
-import { align } from "../weights/formats.ts";
 import { BurstTables } from "./burst_tables.ts";
 import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "./denoiser.ts";
+import { headParts } from "./head_parts.ts";
 import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
 import { RowForecast } from "./row_forecast.ts";
@@ -26,8 +26,6 @@ import {
 const MAX_PASSES = 32;
 /** Prompt rows that ride in one pass at most, and rows of small models' passes. */
 const MIN_ROWS = 512;
-/** Logits that exist at a time, bytes; more heads go through the output layer in parts. */
-export const LOGITS_BYTES = 64 << 20;
 
 /** Sizes of a {@linkcode GpuDenoiser}, which follow from the model and the number of sequences. */
 export function denoiserLimits(
@@ -231,10 +229,9 @@ export class GpuDenoiser implements Denoiser {
   #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
     const { heads, counts, proposals } = this.#state;
     const { vocabSize: vocabulary, maskToken } = this.#network.config;
-    const rows = Math.max(1, Math.floor(LOGITS_BYTES / 4 / align(vocabulary)));
-    for (let firstHead = 0; firstHead < headBound; firstHead += rows) {
-      const part = { counts, skip: firstHead, rows: Math.min(rows, headBound - firstHead) };
-      using logits = this.#network.logits(pass, normalized, part);
+    for (const part of headParts(headBound, this.#network.config)) {
+      using logits = this.#network.logits(pass, normalized, { counts, ...part });
+      const firstHead = part.skip;
       propose(pass, { logits, heads, counts, proposals, firstHead, vocabulary, maskToken });
     }
   }

@@ -2,7 +2,8 @@ import { paddedHeadSize } from "../../kernels/mod.ts";
 import { GpuError } from "../gpu/mod.ts";
 import { align, embeddingFormat, weightBytes, type WeightFormat } from "../weights/formats.ts";
 import type { FamilyConfig } from "./family.ts";
-import { denoiserLimits, LOGITS_BYTES } from "./gpu_denoiser.ts";
+import { denoiserLimits } from "./gpu_denoiser.ts";
+import { LOGITS_BYTES } from "./head_parts.ts";
 import { cacheFormatFor, PAGE_TOKENS } from "./kv_cache.ts";
 
 /** Device memory that a model takes, bytes. */
@@ -16,7 +17,12 @@ export interface MemoryEstimate {
 /** Estimates device memory before anything is loaded. */
 export function estimateMemory(
   config: FamilyConfig,
-  { format, slots }: { readonly format: WeightFormat; readonly slots: number },
+  { format, slots, scorePages = 0 }: {
+    readonly format: WeightFormat;
+    readonly slots: number;
+    /** Pages of a cache for likelihoods, beside that of the sequences. */
+    readonly scorePages?: number;
+  },
 ): MemoryEstimate {
   const { hiddenSize, layers, heads, headSize, vocabSize, timeConditioning, condSize } = config;
   const width = align(hiddenSize);
@@ -30,7 +36,8 @@ export function estimateMemory(
   const weights = matrices * weightBytes(format) + embedding + 4 * (vectors + conditioner);
   const limits = denoiserLimits({ config }, { slots });
   const cacheBytes = cacheFormatFor(format) === "f16" ? 2 : 4;
-  const cache = 2 * layers * limits.pages * PAGE_TOKENS * attended * cacheBytes;
+  const positions = (limits.pages + scorePages) * PAGE_TOKENS;
+  const cache = 2 * layers * positions * attended * cacheBytes;
   const logits = Math.min(LOGITS_BYTES, limits.rows * align(vocabSize) * 4);
   const scratch = limits.rows * 4 * (3 * width + 2 * attended + inner) + logits;
   return { weights, cache, scratch, total: weights + cache + scratch };

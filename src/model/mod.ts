@@ -19,6 +19,8 @@ export interface LoadModelOptions {
   readonly weights: WeightFormat | null;
   /** Sequences that will run at a time. */
   readonly slots: number;
+  /** Pages of a cache for likelihoods; none where left out. */
+  readonly scorePages?: number;
   /** What the device can hold, bytes; `null` where unknown. */
   readonly memoryBytes: number | null;
   /** Called with the tensors uploaded so far and all there are. */
@@ -41,11 +43,11 @@ export function defaultFormat(checkpoint: Checkpoint): WeightFormat {
 export async function allocateModel(
   gpu: Gpu,
   checkpoint: Checkpoint,
-  { weights, slots, memoryBytes, onProgress }: LoadModelOptions,
+  { weights, slots, scorePages = 0, memoryBytes, onProgress }: LoadModelOptions,
 ): Promise<{ network: Network; fill: () => Promise<void> }> {
   const config = readFamilyConfig(checkpoint);
   const format = weights ?? defaultFormat(checkpoint);
-  const estimate = estimateMemory(config, { format, slots });
+  const estimate = estimateMemory(config, { format, slots, scorePages });
   checkMemory(estimate, memoryBytes);
   const options = { config, format, ...(onProgress && { onProgress }) };
   let allocated: Allocated<Network> | undefined;

@@ -21,7 +21,9 @@ import { openApi } from "./openapi.ts";
 import { playground } from "./playground.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
 import type { RunObserver } from "./run.ts";
+import { postScore } from "./score.ts";
 import type { ServerSettings } from "./settings.ts";
+import { detokenize, tokenize } from "./tokenize.ts";
 
 /** What an app is made of. */
 export interface AppOptions {
@@ -56,6 +58,9 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   mount(app, "/openapi.json", readable(openApi(parts)));
   mount(app, "/v1/models", readable(listModels(models)));
   mount(app, "/v1/models/:id", readable(showModel(models)));
+  mount(app, "/v1/score", { POST: postScore(parts) });
+  mount(app, "/tokenize", { POST: tokenize(parts) });
+  mount(app, "/detokenize", { POST: detokenize(parts) });
   // No HEAD: it would start a generation that nobody reads.
   mount(app, "/v1/completions", { POST: postCompletions(parts) });
   mount(app, "/v1/chat/completions", { POST: postChat(parts) });

@@ -39,17 +39,27 @@ export async function readBytes(
   if (request.body === null) return new Uint8Array();
 
   const reader = request.body.getReader();
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(timedOut(bodyTimeoutMs)), bodyTimeoutMs);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    leave(reader);
+  }, bodyTimeoutMs);
   try {
-    return await gather({ read: () => Promise.race([read(reader), late.promise]), maxBodyBytes });
+    const bytes = await gather({ read: () => read(reader), maxBodyBytes });
+    if (isLate) throw timedOut(bodyTimeoutMs);
+    return bytes;
   } catch (error) {
-    // What is left of the body is of no use; its connection may already be gone.
-    reader.cancel().catch(() => {});
+    leave(reader);
     throw error;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Ends the body, and a read that waits for it: what is left of it is of no use. */
+function leave(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  // Its connection may already be gone.
+  reader.cancel().catch(() => {});
 }
 
 async function read(

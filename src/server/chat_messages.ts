@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ChatTemplateError } from "../text/chat_template.ts";
 import { RequestError, show } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 
@@ -92,9 +93,15 @@ export function promptOf(
     const message = `The model ${show(engine.model.id)} has no chat template`;
     throw new RequestError("chat_not_supported", message, { param: "model" });
   }
-  return chat.tokens(messages.map(({ role, content, name }) => ({
+  const chatMessages = messages.map(({ role, content, name }) => ({
     role,
     content: typeof content === "string" ? content : content.map(({ text }) => text).join(""),
     ...(name !== undefined && { name }),
-  })));
+  }));
+  try {
+    return chat.tokens(chatMessages);
+  } catch (error) {
+    if (!(error instanceof ChatTemplateError)) throw error;
+    throw new RequestError("invalid_value", error.message, { param: "messages" });
+  }
 }

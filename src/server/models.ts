@@ -1,17 +1,13 @@
 import type { Context } from "hono";
 import { STRATEGIES } from "../diffusion/remasking/mod.ts";
-import type { ModelInfo } from "../engine/request.ts";
 import type { AppEnv } from "./context.ts";
 import { jsonResponse } from "./errors.ts";
-import type { LoadedModels } from "./loaded_models.ts";
-
-/** What the endpoints of this server can do with its models. */
-const CAPABILITIES = { completions: false, chat: false, score: false, slide: true };
+import type { LoadedModel, LoadedModels } from "./loaded_models.ts";
 
 /** GET: lists what is served, the default model first. */
 export function listModels(models: LoadedModels): () => Promise<Response> {
   return async () => {
-    const data = (await models.all()).map(({ engine }) => toWire(engine.model));
+    const data = (await models.all()).map(toWire);
     return jsonResponse({ object: "list", data });
   };
 }
@@ -19,12 +15,11 @@ export function listModels(models: LoadedModels): () => Promise<Response> {
 /** GET: tells of the model named in the path. */
 export function showModel(models: LoadedModels): (c: Context<AppEnv>) => Promise<Response> {
   return async (c) => {
-    const { engine } = await models.find(c.req.param("id") ?? "");
-    return jsonResponse(toWire(engine.model));
+    return jsonResponse(toWire(await models.find(c.req.param("id") ?? "")));
   };
 }
 
-function toWire(model: ModelInfo): Record<string, unknown> {
+function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknown> {
   return {
     id: model.id,
     object: "model",
@@ -39,6 +34,7 @@ function toWire(model: ModelInfo): Record<string, unknown> {
     default_block_size: model.defaultBlockSize,
     strategies: STRATEGIES,
     default_strategy: STRATEGIES[0],
-    capabilities: CAPABILITIES,
+    // What the endpoints of this server can do with the model.
+    capabilities: { completions: true, chat: chat !== null, score: true, slide: true },
   };
 }

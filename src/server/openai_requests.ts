@@ -17,7 +17,7 @@ export const OPENAI_FIELDS = {
   stream: z.boolean().default(false)
     .describe("Whether chunks are sent as they are made, or one object at the end."),
   stream_options: z.strictObject({
-    include_usage: z.boolean().optional()
+    include_usage: z.boolean().nullish()
       .describe("Whether a last chunk with the usage follows, and `usage` is null in the others."),
   }).optional().describe("Only with `stream`."),
   user: z.string().optional().describe(IGNORED),
@@ -29,7 +29,7 @@ export const OPENAI_FIELDS = {
 export interface AnswerFields {
   readonly n: number;
   readonly stream: boolean;
-  readonly stream_options?: { readonly include_usage?: boolean | undefined } | undefined;
+  readonly stream_options?: { readonly include_usage?: boolean | null | undefined } | undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { invalidValue, RequestError } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 import type { RandomBytes } from "./request_id.ts";
 import type { BlocksRequest } from "./schema.ts";
+import { checkTokens, withBos } from "./token_ids.ts";
 
 /** Tokens of an answer where the request does not say, and as many fit. */
 export const DEFAULT_MAX_TOKENS = 256;
@@ -86,22 +87,6 @@ function checkRanges(
   if (blockSize !== undefined && !model.blockSizes.includes(blockSize)) {
     throw invalidValue("block_size", `one of ${model.blockSizes.join(", ")}`, blockSize);
   }
-}
-
-function checkTokens(
-  tokens: readonly number[],
-  { model: { vocabSize, maskToken }, name }: { readonly model: ModelInfo; readonly name: string },
-): readonly number[] {
-  const i = tokens.findIndex((each) => each < 0 || each >= vocabSize || each === maskToken);
-  if (i === -1) return tokens;
-  const param = `${name}[${i}]`;
-  const message = `${param} must be a token id from 0 to ${vocabSize - 1} and not the mask ` +
-    `(${maskToken}), got ${tokens[i]}`;
-  throw new RequestError("token_out_of_range", message, { param });
-}
-
-function withBos(tokens: readonly number[], bosToken: number | null): readonly number[] {
-  return bosToken === null || tokens[0] === bosToken ? tokens : [bosToken, ...tokens];
 }
 
 function tooLong(contextLength: number, promptTokens: number, maxTokens: number): RequestError {

@@ -56,13 +56,13 @@ export class Run {
 const GRACE_MS = 1000;
 
 /**
- * Lets runs take no longer than `requestTimeoutMs` together. `giveUp` is called where the engine
- * does not end them even then.
+ * Lets runs, or what else can be failed, take no longer than `requestTimeoutMs` together. `giveUp` is
+ * called where the engine does not end them even then.
  *
  * @returns Call it when they have ended.
  */
 export function limitTime(
-  runs: readonly Run[],
+  runs: readonly Pick<Run, "fail">[],
   { requestTimeoutMs, giveUp }: {
     readonly requestTimeoutMs: number;
     readonly giveUp: (error: RequestError) => void;

@@ -116,14 +116,33 @@ export function parseGeneration<S extends z.ZodObject<{ strategy: typeof Strateg
   return { ...fields, options: parseOptions(fields.strategy as string, options) };
 }
 
+/**
+ * Reads the fields of a request that generates nothing, and that OpenAI knows nothing of. `null` is
+ * absent.
+ *
+ * @throws {RequestError} For the first field that is unknown, missing or wrong.
+ */
+export function parseFields<S extends z.ZodObject>(
+  schema: S,
+  body: Readonly<Record<string, unknown>>,
+): z.output<S> {
+  const unknown = Object.keys(body).find((name) => !Object.hasOwn(schema.shape, name));
+  if (unknown !== undefined) throw unknownParameter(unknown);
+  const given = Object.entries(body).filter(([, value]) => value !== null);
+  return validate(schema, Object.fromEntries(given));
+}
+
+function unknownParameter(name: string): RequestError {
+  const message = `Unknown parameter ${show(name)}`;
+  return new RequestError("unknown_parameter", message, { param: cut(name) });
+}
+
 function checkNames(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
   for (const [name, value] of Object.entries(body)) {
     if (known.includes(name)) continue;
-    const param = cut(name);
-    if (!isUnsupported(name)) {
-      throw new RequestError("unknown_parameter", `Unknown parameter ${show(name)}`, { param });
-    }
+    if (!isUnsupported(name)) throw unknownParameter(name);
     if (value === null || isNeutral(name, value)) continue;
+    const param = cut(name);
     const message = `${param} is not supported, got ${show(value)}`;
     throw new RequestError("unsupported_parameter", message, { param });
   }

@@ -83,8 +83,16 @@ function progress(issue: Issue | undefined): number {
   if (issue === undefined) return 0;
   const last = issue.path.at(-1);
   const depth = issue.path.length + (typeof last === "number" ? 1 - 1 / (last + 2) : 0);
-  // Where the type is right and the value is not, this is the branch.
-  return depth + (issue.code === "invalid_type" ? 0 : 1000);
+  switch (issue.code) {
+    case "invalid_type":
+      // "int" is no type of JSON: a fraction has the type and not the value.
+      return depth + (issue.expected === "int" ? 1000 : 0);
+    case "invalid_union":
+      return depth + Math.max(...issue.errors.map(([first]) => progress(first)));
+    default:
+      // Where the type is right and the value is not, this is the branch.
+      return depth + 1000;
+  }
 }
 
 function joinPath(path: string, key: PropertyKey): string {
@@ -110,7 +118,10 @@ function accepts(node: JsonSchema, value: unknown): boolean {
 
 /** What a schema takes, in words that complete "must be". */
 export function describe(node: JsonSchema): string {
-  if (node.anyOf !== undefined) return node.anyOf.map(describe).join(" or ");
+  if (node.anyOf !== undefined) {
+    // `null` is as good as nothing, which is no news.
+    return node.anyOf.filter(({ type }) => type !== "null").map(describe).join(" or ");
+  }
   if (node.enum !== undefined) return `one of ${node.enum.map(show).join(", ")}`;
   if (node.const !== undefined) return show(node.const);
   switch (node.type) {

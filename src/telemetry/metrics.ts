@@ -89,6 +89,12 @@ export class Metrics {
     this.#families.promptTokens.inc({ model }, promptTokens);
   }
 
+  /** Texts of as many tokens were scored. */
+  scored(model: string, promptTokens: number): void {
+    this.#know(model);
+    this.#families.promptTokens.inc({ model }, promptTokens);
+  }
+
   /** A sequence left the line. */
   sequenceAdmitted(model: string, queueMs: number): void {
     this.#families.queueWait.observe({ model }, queueMs / 1000);

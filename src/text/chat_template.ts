@@ -1,3 +1,5 @@
+import type { Tokenizer } from "./tokenizer.ts";
+
 /** A message of a chat, its parts joined. */
 export interface ChatMessage {
   readonly role: "system" | "developer" | "user" | "assistant";
@@ -7,5 +9,29 @@ export interface ChatMessage {
 
 /** Turns a chat into the prompt of the assistant's next message. */
 export interface ChatTemplate {
+  /**
+   * The tokens of the prompt. What the messages say never turns into special tokens.
+   *
+   * @throws {ChatTemplateError} If the template does not take these messages.
+   */
   tokens(messages: readonly ChatMessage[]): number[];
+}
+
+/** Thrown when a chat template does not take messages. Its message holds nothing of them. */
+export class ChatTemplateError extends Error {
+  override readonly name = "ChatTemplateError";
+}
+
+/** The template that is built in: a line for each message, which begins with the role. */
+export class PlainChatTemplate implements ChatTemplate {
+  readonly #tokenizer: Pick<Tokenizer, "encode">;
+
+  constructor(tokenizer: Pick<Tokenizer, "encode">) {
+    this.#tokenizer = tokenizer;
+  }
+
+  tokens(messages: readonly ChatMessage[]): number[] {
+    const lines = messages.map(({ role, content }) => `${role}: ${content}\n`);
+    return this.#tokenizer.encode(`${lines.join("")}assistant:`);
+  }
 }

@@ -1,15 +1,11 @@
 import { UTF8_CHARACTERS } from "./byte_alphabet.ts";
+import type { Merge } from "./byte_pairs.ts";
+import type { LibraryFile } from "./library.ts";
+import { RESERVED, reserved } from "./special_contents.ts";
 import { isByteLevel, isWordPiece, type TokenizerJson } from "./tokenizer_json.ts";
 import { quote, type Vocabulary } from "./vocabulary.ts";
 
-/**
- * Marks special tokens in what the library sees. Well-formed text has no lone surrogate, so that
- * no text can spell them.
- */
-const RESERVED = "\ud800";
-
 type Vocab = Readonly<Record<string, unknown>>;
-type Merge = readonly [string, string];
 
 /**
  * Makes the `tokenizer.json` that the library gets: one in which text never turns into a special
@@ -17,31 +13,52 @@ type Merge = readonly [string, string];
  *
  * @throws {SyntaxError} If parts of the model do not fit together.
  */
-export function libraryFile(json: TokenizerJson, vocabulary: Vocabulary): object {
-  const { model } = json;
+export function libraryFile(json: TokenizerJson, vocabulary: Vocabulary): LibraryFile {
   const special = new Set([...vocabulary.special].map((id) => vocabulary.contents.get(id)!));
-  const parts = isWordPiece(json) ? wordPieceParts(json) : bpeParts(json, special);
-  const unknown = model.unk_token ?? null;
-  return {
-    model: {
-      ...model,
-      ...parts,
-      vocab: Object.fromEntries(
-        Object.entries(model.vocab).map(([content, id]) => [
-          special.has(content) ? RESERVED + content : content,
-          id,
-        ]),
-      ),
-      unk_token: unknown === null ? null : RESERVED + unknown,
-    },
-    // Trimming text around a token would lose it.
-    added_tokens: (json.added_tokens ?? []).filter(({ id }) => vocabulary.added.has(id))
-      .map((each) => ({ ...each, lstrip: false, rstrip: false })),
-    normalizer: json.normalizer ?? null,
-    pre_tokenizer: json.pre_tokenizer ?? null,
-    post_processor: null,
-    decoder: null,
+  const { merges, ...parts } = isWordPiece(json) ? wordPieceParts(json) : bpeParts(json, special);
+  const unknown = json.model.unk_token ?? null;
+  const vocab = Object.entries(json.model.vocab).map(([content, id]) => [
+    special.has(content) ? RESERVED + content : content,
+    id,
+  ]);
+  const model = {
+    ...json.model,
+    ...parts,
+    merges: [],
+    vocab: Object.fromEntries(vocab),
+    unk_token: unknown === null ? null : RESERVED + unknown,
   };
+  const { normalizer = null, pre_tokenizer = null } = json;
+  const none = { post_processor: null, decoder: null };
+  const added_tokens = addedTokens(json, vocabulary);
+  return { json: { model, added_tokens, normalizer, pre_tokenizer, ...none }, merges };
+}
+
+/** In code units. The library finds them by a tree with a node for each, of some 200 bytes. */
+const MOST_ADDED = 500_000;
+
+/** Ordinary ones, which are found in all text, and special ones, which are not, being reserved. */
+function addedTokens(json: TokenizerJson, { added, special }: Vocabulary): object[] {
+  const given = json.added_tokens ?? [];
+  const byId = new Map(given.map((each) => [each.id, each]));
+  // Trimming text around a token would lose it.
+  const ordinary = given.filter(({ id }) => added.has(id))
+    .map((each) => ({ ...each, lstrip: false, rstrip: false }));
+  const size = ordinary.reduce((sum, { content }) => sum + content.length, 0);
+  if (size > MOST_ADDED) {
+    throw new SyntaxError(
+      `Cannot read the tokenizer: key "added_tokens" has ${size} characters, expected at most ` +
+        MOST_ADDED,
+    );
+  }
+  const others = [...special].map((id) => ({
+    ...byId.get(id),
+    id,
+    content: reserved(id),
+    special: true,
+    normalized: false,
+  }));
+  return [...ordinary, ...others];
 }
 
 function wordPieceParts({ model }: TokenizerJson) {
@@ -49,6 +66,7 @@ function wordPieceParts({ model }: TokenizerJson) {
   expectUnknown(unknown, vocab);
   return {
     type: "WordPiece",
+    merges: [],
     continuing_subword_prefix: model.continuing_subword_prefix ?? "##",
   };
 }
@@ -68,7 +86,8 @@ function bpeParts(json: TokenizerJson, special: ReadonlySet<string>) {
     throw new SyntaxError('Cannot read the tokenizer: key "model.merges" is missing');
   }
   const merges = model.merges.map((each) => expectMerge(each, vocab));
-  return { type: "BPE", merges: merges.filter(([a, b]) => !special.has(a + b)) };
+  const isOrdinary = ([a, b]: Merge) => ![a, b, a + b].some((each) => special.has(each));
+  return { type: "BPE", merges: merges.filter(isOrdinary) };
 }
 
 function expectUnknown(unknown: string | null, vocab: Vocab): void {

@@ -50,7 +50,7 @@ export class TextStream {
   /**
    * Adds generated tokens. After a stop string nothing more is added and no token counts.
    *
-   * @throws {RangeError} If the tokenizer does not know a token.
+   * @throws {RangeError} If one of them is no token id.
    */
   push(tokens: readonly number[]): TextDelta {
     let count = 0;

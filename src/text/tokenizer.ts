@@ -1,7 +1,9 @@
 import type { Tokenizer as Library } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { openLibrary } from "./library.ts";
+import type { Disguise } from "./disguise.ts";
 import { libraryFile } from "./library_file.ts";
+import { SpecialContents } from "./special_contents.ts";
 import { readSpelling, type Spelling } from "./spelling.ts";
 import { isByteLevel, TokenizerJson } from "./tokenizer_json.ts";
 import { readVocabulary, TokenizerConfig, type Vocabulary } from "./vocabulary.ts";
@@ -18,6 +20,8 @@ const TRIAL = "It's 3 o'clock,\n\té 中 😀";
  * it or to put a space in front. Others lose what they are made to lose, such as upper case.
  */
 export class Tokenizer {
+  /** How its special tokens are written in templates. */
+  readonly special: SpecialContents;
   readonly #library: Library;
   readonly #vocabulary: Vocabulary;
   readonly #spelling: Spelling;
@@ -28,6 +32,8 @@ export class Tokenizer {
     this.#library = library;
     this.#vocabulary = vocabulary;
     this.#spelling = spelling;
+    const { special, contents } = vocabulary;
+    this.special = new SpecialContents(new Map([...special].map((id) => [contents.get(id)!, id])));
   }
 
   /**
@@ -71,10 +77,20 @@ export class Tokenizer {
   }
 
   /**
+   * The tokens of what a template made: special ones wherever `text` has their contents, ordinary
+   * ones for what is under `disguise`.
+   */
+  encodeTemplate(text: string, disguise: Disguise): number[] {
+    const reserved = disguise.takeOff(this.special.reserve(text.toWellFormed()));
+    return this.#library.encode(reserved, { add_special_tokens: false }).ids;
+  }
+
+  /**
    * The UTF-8 that `token` adds to running text, which may be part of a character; none for a
-   * special token. A word of a WordPiece tokenizer brings the space before it.
+   * special token, and for an id without content: models may have more ids than their tokenizer.
+   * A word of a WordPiece tokenizer brings the space before it.
    *
-   * @throws {RangeError} If no token has this id.
+   * @throws {RangeError} If `token` is no id.
    */
   bytes(token: number): Uint8Array {
     const known = this.#bytes.get(token);
@@ -88,12 +104,17 @@ export class Tokenizer {
    * The text of `tokens` as a whole: without the space that WordPiece and Metaspace tokenizers put
    * in front of the first word. Bytes that are not UTF-8 become U+FFFD as in WHATWG's decoder.
    *
-   * @throws {RangeError} If no token has one of the ids.
+   * @throws {RangeError} If one of them is no id.
    */
   decode(tokens: readonly number[]): string {
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    const parts = tokens.map((token) => decoder.decode(this.bytes(token), { stream: true }));
-    const text = parts.join("") + decoder.decode();
+    const parts = tokens.map((token) => this.bytes(token));
+    const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let length = 0;
+    for (const part of parts) {
+      bytes.set(part, length);
+      length += part.length;
+    }
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     const { leading } = this.#spelling;
     return text.startsWith(leading) ? text.slice(leading.length) : text;
   }
@@ -101,7 +122,7 @@ export class Tokenizer {
   /**
    * The text of `token` alone, with U+FFFD for part of a character.
    *
-   * @throws {RangeError} If no token has this id.
+   * @throws {RangeError} If `token` is no id.
    */
   piece(token: number): string {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes(token));
@@ -114,13 +135,13 @@ export class Tokenizer {
 
   #spell(token: number): Uint8Array {
     const { contents, special, added } = this.#vocabulary;
-    const content = contents.get(token);
-    if (content === undefined) {
+    if (!Number.isInteger(token) || token < 0) {
       throw new RangeError(
-        `Cannot decode the token: id is ${token}, expected one of ${contents.size} known ones`,
+        `Cannot decode the token: id is ${token}, expected an integer from 0 up`,
       );
     }
-    if (special.has(token)) return NO_BYTES;
+    const content = contents.get(token);
+    if (content === undefined || special.has(token)) return NO_BYTES;
     return added.has(token) ? new TextEncoder().encode(content) : this.#spelling.bytes(content);
   }
 }

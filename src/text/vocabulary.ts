@@ -63,6 +63,11 @@ export interface VocabularySources {
 export function readVocabulary({ vocab, unknown, added, config }: VocabularySources): Vocabulary {
   const contents = new Map<number, string>();
   const enter = (id: number, content: string) => {
+    if (!content.isWellFormed()) {
+      throw new SyntaxError(
+        `Cannot read the tokenizer: ${quote(content)} has a lone surrogate, expected Unicode`,
+      );
+    }
     const other = contents.get(id) ?? content;
     if (other === content) return contents.set(id, content);
     throw new SyntaxError(

@@ -70,6 +70,21 @@ export class Checkpoint implements Disposable {
   }
 
   /**
+   * Opens a checkpoint in `path` that may have no weights: its config and its tokenizer.
+   *
+   * @throws {CheckpointError} If the directory or its config is unusable.
+   */
+  static openConfig(path: string): Checkpoint {
+    const directory = new CheckpointDirectory(path);
+    const config = readObject(directory, CONFIG_FILE, SMALL);
+    return new Checkpoint(directory, config, {
+      file: "model.safetensors",
+      tensors: new Map(),
+      sizeBytes: 0,
+    });
+  }
+
+  /**
    * Reads rows of a tensor along its first axis as f32, exactly. A scalar is one row.
    *
    * @returns `count` times the elements of one row, in the order of the file.
@@ -105,6 +120,16 @@ export class Checkpoint implements Disposable {
    */
   json(fileName: string, limits: JsonLimits = SMALL): Record<string, unknown> | null {
     return this.#directory.has(fileName) ? readObject(this.#directory, fileName, limits) : null;
+  }
+
+  /**
+   * Reads one of the small files beside the weights that are no JSON.
+   *
+   * @returns null where there is no such file.
+   * @throws {CheckpointError} If it cannot be read, or is larger than `maxBytes`.
+   */
+  bytes(fileName: string, { maxBytes }: Pick<JsonLimits, "maxBytes">): Uint8Array | null {
+    return this.#directory.has(fileName) ? this.#directory.read(fileName, { maxBytes }) : null;
   }
 
   /** Closes the file that is open. */

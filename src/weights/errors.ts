@@ -17,7 +17,8 @@ export type CheckpointCode =
   | "wrong_dtype"
   | "unsupported_model"
   | "invalid_config"
-  | "invalid_tokenizer";
+  | "invalid_tokenizer"
+  | "invalid_chat_template";
 
 /** Thrown for every checkpoint directory that cannot be served: damaged, foreign or incomplete. */
 export class CheckpointError extends Error {

@@ -1,5 +1,5 @@
 /**
- * Measures kernels, steps, the engine and its start on this machine:
+ * Measures kernels, steps, the engine, the server and its start on this machine:
  * `deno task bench [--json FILE] [GROUP…]`. Figures of one run belong together; on a shared machine
  * compare ratios, not runs.
  */
@@ -10,21 +10,25 @@ import { benchKernels } from "./kernels.ts";
 import { benchNelbo } from "./nelbo.ts";
 import { benchPeers } from "./peers.ts";
 import { benchSampler } from "./sampler.ts";
+import { benchServer } from "./server.ts";
 import { benchStart } from "./start.ts";
 import { benchStep } from "./step.ts";
+import { benchTraining } from "./training.ts";
 
 const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
   kernels: benchKernels,
   sampler: benchSampler,
   step: benchStep,
   engine: benchEngine,
+  server: benchServer,
   start: benchStart,
   nelbo: benchNelbo,
   peers: benchPeers,
+  training: benchTraining,
 };
 
 // Only when named: quality does not change from run to run, and not every machine has the peers.
-const NAMED_GROUPS = ["nelbo", "peers"];
+const NAMED_GROUPS = ["nelbo", "peers", "training"];
 const DEFAULT_GROUPS = Object.keys(GROUPS).filter((name) => !NAMED_GROUPS.includes(name));
 
 if (import.meta.main) {

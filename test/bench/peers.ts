@@ -1,12 +1,9 @@
-import { join } from "@std/path";
 import { Gpu } from "../../src/gpu/mod.ts";
 import type { Figures } from "./figures.ts";
 import { timeForwards } from "./forward.ts";
+import { findPython, runPeer } from "./peer_programs.ts";
 import { timeSteps } from "./step.ts";
 
-const SCRIPTS = join(import.meta.dirname!, "peers");
-// Debian installs packages for its own Python, which another one may hide.
-const PYTHONS = ["python3", "/usr/bin/python3"];
 const UNIT = "ms, two cores";
 
 /** A line that `peers/step.py` prints. */
@@ -41,9 +38,9 @@ export async function benchPeers(): Promise<Figures> {
 
 async function compareSteps(gpu: Gpu, python: string): Promise<Figures> {
   // Our own script prints these lines. Before ours and after, since the machine may change meanwhile.
-  const before = await run(python, ["step.py"]) as Step[];
+  const before = await runPeer(python, ["step.py"]) as Step[];
   const own = await timeSteps(gpu);
-  const after = await run(python, ["step.py"]) as Step[];
+  const after = await runPeer(python, ["step.py"]) as Step[];
   const figures: Figures = {};
   for (const [i, { shape, ms: first }] of before.entries()) {
     const { layers, width, vocabulary, rows } = shape;
@@ -85,46 +82,11 @@ async function compareForwards(gpu: Gpu, python: string): Promise<Figures> {
 async function runOnnxruntime(python: string): Promise<Forward[]> {
   const model = Deno.makeTempFileSync({ suffix: ".onnx" });
   try {
-    await run(python, ["make_onnx.py", model]);
+    await runPeer(python, ["make_onnx.py", model]);
     const flags = ["run", "--allow-all", "--no-config", "--no-lock"];
     // Our own script prints these lines.
-    return await run(Deno.execPath(), [...flags, "onnxruntime.ts", model]) as Forward[];
+    return await runPeer(Deno.execPath(), [...flags, "onnxruntime.ts", model]) as Forward[];
   } finally {
     Deno.removeSync(model);
-  }
-}
-
-/** What the JSON lines say that a program started among the scripts prints. */
-async function run(program: string, args: readonly string[]): Promise<unknown[]> {
-  const { success, stdout, stderr } = await output(program, args);
-  if (!success) throw new Error(`Cannot measure: ${program} ${args.join(" ")} failed:\n${stderr}`);
-  return stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
-}
-
-async function output(program: string, args: readonly string[]) {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd: SCRIPTS,
-  }).output();
-  const text = new TextDecoder();
-  return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-}
-
-async function findPython(): Promise<string> {
-  for (const python of PYTHONS) {
-    if (await hasTorch(python)) return python;
-  }
-  throw new Error(
-    `Cannot measure PyTorch: neither ${PYTHONS.join(" nor ")} can import torch. On Debian, run: ` +
-      "apt-get install -y --no-install-recommends python3-torch libopenblas0",
-  );
-}
-
-async function hasTorch(python: string): Promise<boolean> {
-  try {
-    return (await output(python, ["-c", "import torch"])).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

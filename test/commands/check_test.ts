@@ -67,6 +67,8 @@ const HEAVY: readonly [name: string, file: string, text: () => string][] = [
   ["tokens", "tokenizer.json", () => (
     `{"model":{"type":"BPE","vocab":{${entries(50_000, (i) => `"token ${i}":${i}`)}}}}`
   )],
+  ["spaces", "chat_template.jinja", () => " ".repeat(65_534) + "{{"],
+  ["tests", "chat_template.jinja", () => "{% if a %}".repeat(6500)],
   ["merges", "tokenizer.json", () => (
     `{"model":{"type":"BPE","merges":[${entries(101_000, (i) => `"a b${i}"`)}]}}`
   )],

@@ -47,6 +47,16 @@ Deno.test("launch check needs no adapter", async () => {
   assertEquals(JSON.parse(stdout).ok, true);
 });
 
+Deno.test("launch soak needs an adapter for a real model only", async () => {
+  const args = ["soak", "--minutes", "many"];
+  const { status, stderr } = await runDeno([...LAUNCH, ...args], NO_ADAPTER);
+  assertEquals(status, 2);
+  assertStringIncludes(stderr, 'Cannot soak for "many" minutes');
+  const real = await runDeno([...LAUNCH, ...args, "--model", "models/any"], NO_ADAPTER);
+  assertEquals(real.status, 1);
+  assertStringIncludes(real.stderr, "Cannot find a GPU");
+});
+
 Deno.test("launch test passes arguments on and ends with the counts", async () => {
   const args = ["test/commands/device_memory_test.ts", "--filter", "parseNvidiaMemory"];
   const { status, stdout } = await runDeno([...LAUNCH, "test", "--no-check", ...args]);

@@ -50,6 +50,18 @@ Deno.test("permissionsOf() lets profile write its trace file and nothing else", 
   assertThrows(() => permissionsOf("profile", invocation), UsageError, "allow to write: path is");
 });
 
+Deno.test("permissionsOf() lets evaluate read its model and its text", () => {
+  const args = ["--json", "--model", "/no/such", "--text", "/no/text.gz"];
+  assertEquals(permissionsOf("evaluate", { args, environment: {} }), [
+    "--allow-read=/no/such,/no/text.gz",
+    "--allow-env=BD_*",
+  ]);
+  assertEquals(permissionsOf("evaluate", { args: args.slice(0, 3), environment: {} }), [
+    "--allow-read=/no/such",
+    "--allow-env=BD_*",
+  ]);
+});
+
 Deno.test("permissionsOf() lets check read its directory only", () => {
   const environment = { BD_MODEL: "/other" };
   assertEquals(permissionsOf("check", { args: ["/no/such"], environment }), [
@@ -71,4 +83,22 @@ Deno.test("permissionsOf() lets doctor read the models and the system's name", (
 Deno.test("permissionsOf() refuses a comma, which would allow a second path", () => {
   const invocation = { args: ["/tmp,/etc"], environment: {} };
   assertThrows(() => permissionsOf("check", invocation), UsageError, "without a comma");
+});
+
+Deno.test("permissionsOf() lets train write its own directory and nothing else", () => {
+  const args = [
+    "--text",
+    "/no/text",
+    "--valid",
+    "/no/valid",
+    "--out",
+    "/no/out",
+    "--model",
+    "/no/m",
+  ];
+  assertEquals(permissionsOf("train", { args, environment: {} }), [
+    `--allow-read=${SOURCES},/no/text,/no/valid,/no/m,/no/out`,
+    "--allow-write=/no/out",
+    "--allow-env=BD_*",
+  ]);
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fixtureFolders } from "../support/fixtures.ts";
 import { ROOT, runDeno, RunningDeno } from "../support/process.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const LAUNCH = ["run", "--allow-all", `${ROOT}src/commands/launch.ts`];
 const PROMPTS = ["Once upon a time", "The cat", "", "One day, Tim and his mom went to the park."];
@@ -47,11 +48,6 @@ async function generate(address: string, body: Record<string, unknown>): Promise
     tokens: blocks.reduce((sum, { tokens }) => sum + tokens.length, 0),
     done: events.at(-1)!.data,
   };
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(digest).toHex();
 }
 
 Deno.test("serve streams the shipped model to 32 clients at once, each as if alone", async () => {

@@ -27,7 +27,7 @@ Deno.test("EngineLoop.cancel() of one that runs frees its slot for the next burs
   assertEquals([first.end?.reason, first.blocks.length], ["cancelled", 1]);
   assertEquals(second.tokens, copyOf([1, 2, 3], 8));
   // The burst of the first block, the one that was under way, and two of the second sequence.
-  assertEquals(engine.denoiser.recorded.length, 4);
+  assertEquals(engine.recorded.length, 4);
   engine.assertIdle();
 });
 
@@ -82,7 +82,7 @@ Deno.test("EngineLoop.cancel() stops a prompt half way in", async () => {
   ]);
   assertEquals([gone?.end?.reason, gone?.blocks], ["cancelled", []]);
   assertEquals(next?.tokens, copyOf(tokensFrom(5, 100), 8));
-  const prompts = engine.denoiser.recorded.flat().flatMap((plan) => plan.prompts);
+  const prompts = engine.recorded.flat().flatMap((plan) => plan.prompts);
   const rows = prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
   assert(rows <= 2 * 64 + 100, `${rows} prompt rows`);
   engine.assertIdle();

@@ -1,63 +1,8 @@
-import { assert, assertEquals, assertIsError, assertRejects, assertThrows } from "@std/assert";
-import { type EngineCapacity, EngineClient, EngineStartError } from "../../src/engine/client.ts";
-import type { FromEngine, Port, ToEngine } from "../../src/engine/protocol.ts";
-import {
-  BusyError,
-  type Generation,
-  SequenceError,
-  type SequenceEvent,
-} from "../../src/engine/request.ts";
-import { copyRequest } from "../support/copy_request.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { EngineStartError } from "../../src/engine/client.ts";
+import { SequenceError, type SequenceEvent } from "../../src/engine/request.ts";
+import { BLOCK, END, Line, readAll, refusal, REQUEST } from "../support/engine_line.ts";
 import { BYTE_MODEL } from "../support/scripted_engine.ts";
-
-const REQUEST = copyRequest([1, 2, 3]);
-const BLOCK: SequenceEvent = {
-  type: "block",
-  index: 0,
-  position: 3,
-  tokens: [1, 2, 3, 1],
-  steps: 4,
-  nfe: 4,
-  ms: 1,
-  last: true,
-};
-const END: SequenceEvent = { type: "end", reason: "length", passes: 5, queueMs: 0 };
-
-/** A client, what it sent, and a way to answer. */
-class Line {
-  readonly sent: ToEngine[] = [];
-  readonly client: EngineClient;
-  readonly #port: Port<FromEngine, ToEngine>;
-
-  constructor(options: Partial<ConstructorParameters<typeof EngineClient>[1]> = {}) {
-    this.#port = { postMessage: (message) => this.sent.push(message), onmessage: null };
-    const capacity: EngineCapacity = { maxConcurrent: 2, maxQueue: 1 };
-    this.client = new EngineClient(this.#port, { ...capacity, ...options });
-  }
-
-  /** One that has said that it is ready. */
-  static ready(): Line {
-    const line = new Line();
-    line.answer({ type: "ready", model: BYTE_MODEL });
-    return line;
-  }
-
-  answer(message: FromEngine): void {
-    this.#port.onmessage?.(new MessageEvent("message", { data: message }));
-  }
-
-  event(id: number, event: SequenceEvent): void {
-    this.answer({ type: "event", id, event });
-  }
-}
-
-async function readAll({ events }: Generation): Promise<SequenceEvent[]> {
-  return await Array.fromAsync(events);
-}
-
-function refusal(client: EngineClient): string {
-  return assertThrows(() => client.submit([REQUEST]), BusyError).code;
-}
 
 Deno.test("EngineClient is loading until the engine is ready", async () => {
   const progress: number[][] = [];
@@ -86,7 +31,7 @@ Deno.test("EngineClient takes as many sequences as run and wait", () => {
   const positions = [0, 1, 2].map(() => line.client.submit([REQUEST])[0]!.queuePosition);
   assertEquals(positions, [0, 0, 0]);
   assertEquals(refusal(line.client), "queue_full");
-  assertEquals(line.sent.map(({ id }) => id), [0, 1, 2]);
+  assertEquals(line.sent.map((each) => "id" in each && each.id), [0, 1, 2]);
   line.event(1, END);
   assertEquals(line.client.submit([REQUEST])[0]!.queuePosition, 0);
   assertEquals(refusal(line.client), "queue_full");
@@ -229,40 +174,4 @@ Deno.test("EngineClient.abort() ends every sequence with the error", async () =>
   // What was on its way goes nowhere.
   line.event(0, BLOCK);
   assertEquals(line.sent.length, 2);
-});
-
-Deno.test("EngineClient fails everybody when the device is lost, until it is back", async () => {
-  const line = Line.ready();
-  const lost = line.client.submit([REQUEST])[0]!;
-  line.answer({ type: "failed", failure: { kind: "gpu", message: "lost" } });
-  assertEquals([line.client.status, refusal(line.client)], ["device_lost", "device_lost"]);
-  const error = await readAll(lost).catch((error) => error);
-  assertIsError(error, SequenceError);
-  assertEquals(error.code, "device_lost");
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  assertEquals(line.client.status, "ready");
-  const next = line.client.submit([REQUEST])[0]!;
-  line.event(1, END);
-  assertEquals(await readAll(next), [END]);
-});
-
-Deno.test("EngineClient that has failed for another reason says so", async () => {
-  const line = Line.ready();
-  const generation = line.client.submit([REQUEST])[0]!;
-  line.answer({ type: "failed", failure: { kind: "internal", message: "a bug" } });
-  assertEquals(line.client.status, "failed");
-  const error = await assertRejects(() => readAll(generation), SequenceError);
-  assertEquals(error.code, "internal_error");
-});
-
-Deno.test("EngineClient reports a failure of an engine that was ready, once", () => {
-  const failures: string[] = [];
-  const line = new Line({ onFailure: ({ message }) => failures.push(message) });
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  line.answer({ type: "failed", failure: { kind: "gpu", message: "lost" } });
-  assertEquals(failures, ["lost"]);
-  // One that never was is reported by `ready`.
-  const never = new Line({ onFailure: ({ message }) => failures.push(message) });
-  never.answer({ type: "failed", failure: { kind: "gpu", message: "no adapter" } });
-  assertEquals(failures, ["lost"]);
 });

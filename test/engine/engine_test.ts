@@ -99,19 +99,19 @@ Deno.test("EngineLoop sends the steps of a block before it, and after the block 
 Deno.test("EngineLoop reads every step while somebody traces, not one by one otherwise", async () => {
   await using engine = new ScriptedLoop();
   await engine.finish([copyRequest(PROMPT), copyRequest(PROMPT, { trace: true })]);
-  assertEquals(engine.denoiser.recorded.map((passes) => passes.length), Array(8).fill(1));
+  assertEquals(engine.recorded.map((passes) => passes.length), Array(8).fill(1));
   await engine.finish([copyRequest(PROMPT)]);
-  assertEquals(engine.denoiser.recorded.slice(8).map((passes) => passes.length), [4, 4]);
+  assertEquals(engine.recorded.slice(8).map((passes) => passes.length), [4, 4]);
 });
 
 Deno.test("EngineLoop makes bursts as long as passes are short", async () => {
   const lengths = async (passMs: number) => {
     const beforeRead = (burst: number) => {
-      engine.clock.ms += passMs * engine.denoiser.recorded[burst]!.length;
+      engine.clock.ms += passMs * engine.recorded[burst]!.length;
     };
     await using engine = new ScriptedLoop({ beforeRead });
     await engine.finish([copyRequest(PROMPT, { maxTokens: 400 })]);
-    return engine.denoiser.recorded.map((passes) => passes.length);
+    return engine.recorded.map((passes) => passes.length);
   };
   // 45 ms of them. The first two are planned before anything is measured.
   assertEquals((await lengths(5)).slice(0, 5), [4, 4, 9, 9, 9]);
@@ -122,12 +122,12 @@ Deno.test("EngineLoop makes bursts as long as passes are short", async () => {
 Deno.test("EngineLoop takes as many prompt rows into a burst as time allows, but one block", async () => {
   const rows = async (rowMs: number, blockSize: number) => {
     const rowsOf = (burst: number) =>
-      engine.denoiser.recorded[burst]!.flatMap(({ prompts }) => prompts)
+      engine.recorded[burst]!.flatMap(({ prompts }) => prompts)
         .reduce((sum, { tokens }) => sum + tokens.length, 0);
     const beforeRead = (burst: number) => void (engine.clock.ms += rowMs * rowsOf(burst));
     await using engine = new ScriptedLoop({ grid: "absolute", beforeRead });
     await engine.finish([copyRequest(tokensFrom(1, 600), { maxTokens: 4, blockSize })]);
-    return engine.denoiser.recorded.map((_, burst) => rowsOf(burst));
+    return engine.recorded.map((_, burst) => rowsOf(burst));
   };
   // Two bursts are planned before anything is measured; 45 ms are 45 rows, in whole blocks of 4.
   assertEquals((await rows(1, 4)).slice(0, 4), [128, 128, 44, 44]);
@@ -169,7 +169,7 @@ Deno.test("EngineLoop sleeps when there is nothing to do, and wakes for more", a
     engine.assertIdle();
   }
   // Two bursts of four passes a round: none was planned in vain.
-  assertEquals(engine.denoiser.recorded.length, 6);
+  assertEquals(engine.recorded.length, 6);
 });
 
 Deno.test("EngineLoop ends on close", async () => {
@@ -246,14 +246,14 @@ Deno.test("EngineLoop ends a sequence that the denoiser does not take, and nothi
   engine.assertIdle();
 });
 
-Deno.test("EngineLoop does not blame the device for what is no fault of it", async () => {
+Deno.test("EngineLoop that ends by a bug tells everybody to try again", async () => {
   const beforeRead = () => {
     throw new TypeError("a bug");
   };
   const engine = new ScriptedLoop({ limits: { slots: 1 }, beforeRead });
   const sequences = await engine.finish([copyRequest(PROMPT), copyRequest(PROMPT)]);
   await assertRejects(() => engine.running, TypeError, "a bug");
-  assertEquals(sequences.map(({ error }) => error?.code), ["internal_error", "internal_error"]);
+  assertEquals(sequences.map(({ error }) => error?.code), ["device_lost", "device_lost"]);
   engine.assertIdle();
 });
 
@@ -273,7 +273,7 @@ Deno.test("EngineLoop counts passes by whether a block was denoised in them", as
   await using engine = new ScriptedLoop({ limits: { slots: 1, rows: 32 } });
   // 100 prompt tokens in passes of at most 32 rows, the last of which have room for a block, too.
   await engine.finish([copyRequest(tokensFrom(0, 100), { maxTokens: 4 })]);
-  const recorded = engine.denoiser.recorded.flat();
+  const recorded = engine.recorded.flat();
   const denoising = recorded.filter(({ lanes }) => lanes.length > 0).length;
   const sum = (of: (load: EngineLoad) => number) =>
     engine.loads.reduce((total, each) => total + of(each), 0);

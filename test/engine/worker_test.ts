@@ -6,6 +6,7 @@ import { GpuError } from "../../src/gpu/errors.ts";
 import { copyOf, copyRequest, tokensFrom } from "../support/copy_request.ts";
 import { type DenoiserScript, ScriptedDenoiser } from "../support/scripted_denoiser.ts";
 import { BYTE_MODEL } from "../support/scripted_engine.ts";
+import { halves, scriptedScore } from "../support/scripted_score.ts";
 
 /** Client and engine at the two ends of a message channel. */
 class Wired implements AsyncDisposable {
@@ -20,7 +21,8 @@ class Wired implements AsyncDisposable {
     const { port1, port2 } = this.#channel;
     const maxConcurrent = this.denoiser.limits.slots;
     this.client = new EngineClient(port1, { maxConcurrent, maxQueue: script.maxQueue ?? 100 });
-    this.serving = serveEngine(port2, { denoiser: this.denoiser, model: BYTE_MODEL });
+    const { denoiser } = this;
+    this.serving = serveEngine(port2, { denoiser, score: scriptedScore, model: BYTE_MODEL });
     this.serving.catch(() => {}); // Looked at by the test that loses the device.
   }
 
@@ -103,6 +105,23 @@ Deno.test("serveEngine() passes on what fails one sequence", async () => {
   const error = await assertRejects(() => readTokens(failed!), SequenceError);
   assertEquals(error.code, "internal_error");
   assertEquals(await readTokens(other!), copyOf([2], 8));
+});
+
+Deno.test("serveEngine() scores beside sequences, and takes scorings back", async () => {
+  await using wired = await Wired.open({ limits: { slots: 1 } });
+  const request = {
+    texts: [1, 2, 3].map((i) => ({ tokens: tokensFrom(65, 5 + i), given: i })),
+    blockSize: 4,
+    samples: 1,
+    seed: 1,
+  };
+  const endless = wired.client.submit([copyRequest([1, 2], { maxTokens: 4000 })])[0]!;
+  const [first, second] = [wired.client.score(request), wired.client.score(request)];
+  second!.cancel();
+  assertEquals(await first!.scores, halves(request));
+  assertEquals(await second!.scores, null);
+  endless.cancel();
+  await wired.client.idle();
 });
 
 Deno.test("serveEngine() ends with the device, after telling every sequence", async () => {

@@ -59,5 +59,5 @@ Deno.test("Readback.read() throws once the device is disposed of", async () => {
   const gpu = await Gpu.open();
   using readback = await Readback.open(gpu, 16);
   gpu[Symbol.dispose]();
-  await assertRejects(() => readback.read(16), GpuError);
+  await assertRejects(() => readback.read(16), GpuError, "Device lost");
 });

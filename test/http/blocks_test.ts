@@ -1,22 +1,14 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { copiedText } from "../support/copy_request.ts";
 import { readEventStream, type StreamedEvent } from "../support/event_stream.ts";
+import { sha256 } from "../support/sha256.ts";
 import { TestServer } from "../support/test_server.ts";
 
 // Black box: the test server in a process of its own, over real HTTP.
 
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(digest).toHex();
-}
-
 /** Data of the events of one kind. */
 function dataOf(events: readonly StreamedEvent[], name: string) {
   return events.filter(({ event }) => event === name).map(({ data }) => data);
-}
-
-/** The answer of the test model to `prompt`. */
-function repeated(prompt: string, bytes: number): string {
-  return prompt.repeat(Math.ceil(bytes / prompt.length)).slice(0, bytes);
 }
 
 Deno.test("the server streams blocks as the contract has it", async (t) => {
@@ -212,7 +204,7 @@ Deno.test("the server streams blocks as the contract has it", async (t) => {
       ),
     );
     for (const [i, { text, last }] of streams.entries()) {
-      assertEquals(text, repeated(prompts[i]!, 40 + i));
+      assertEquals(text, copiedText(prompts[i]!, 40 + i));
       assertEquals(last.data.text_sha256, await sha256(text));
     }
   });

@@ -1,56 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { readEventStream } from "../support/event_stream.ts";
+import { OpenStream, until } from "../support/open_stream.ts";
 import { TestServer } from "../support/test_server.ts";
 
 const ENDLESS = { prompt: "on and on, ", max_tokens: 4000, resume_ms: 0 };
-
-/** A stream that is under way: its first block has come. */
-class OpenStream {
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  #text = "";
-
-  private constructor(response: Response) {
-    this.#reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  static async open(server: TestServer, body: object): Promise<OpenStream> {
-    const stream = new OpenStream(await server.post("/v1/blocks", body));
-    await stream.readTo("event: block");
-    return stream;
-  }
-
-  /** Reads until `part` has come; what has come so far. */
-  async readTo(part: string): Promise<string> {
-    while (!this.#text.includes(part)) {
-      const { value, done } = await this.#reader.read();
-      if (done) throw new Error(`Cannot find ${part}: the stream ends with ${this.#text}`);
-      this.#text += value;
-    }
-    return this.#text;
-  }
-
-  /** What has come when the stream ends. */
-  async readToEnd(): Promise<string> {
-    for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) {
-      this.#text += part.value;
-    }
-    return this.#text;
-  }
-
-  /** Closes the connection. */
-  async leave(): Promise<void> {
-    await this.#reader.cancel();
-  }
-}
-
-/** Asks until the answer has this status; each answer is a round trip. */
-async function until(status: number, ask: () => Promise<Response>): Promise<Response> {
-  while (true) {
-    const response = await ask();
-    if (response.status === status) return response;
-    await response.body?.cancel();
-  }
-}
 
 async function codeOf(response: Response): Promise<string> {
   return (await response.json()).error.code;

@@ -80,8 +80,8 @@ for (
   const args of [
     ["test/support/server.ts", "--test-models"],
     ["test/support/server.ts", "--test-model", "--test-step-ms", "soon"],
-    ["test/support/server.ts", "--fault-injection"],
     ["main.ts", "serve", "--test-model"],
+    ["main.ts", "serve", "--fault-injection"],
   ]
 ) {
   Deno.test(`${args.join(" ")} is refused with status 2`, async () => {

@@ -28,8 +28,8 @@ export interface Attended {
   /** Pages of every slot. */
   readonly slots: readonly (readonly number[])[];
   readonly pageTokens?: number;
-  /** Those of one slot see ranges that overlap or meet. */
-  readonly rows: readonly Pick<Row, "slot" | "first" | "end">[];
+  /** Those of one slot see ranges that overlap or meet, and one past. */
+  readonly rows: readonly Pick<Row, "slot" | "first" | "end" | "past">[];
   /** Attends for these rows only. */
   readonly asked?: readonly number[];
   /** Live rows, or live ones of those asked for; all where left out. */
@@ -56,15 +56,23 @@ function fillCache(attended: Attended): HostCache {
   const headWidth = paddedHeadSize(headSize);
   const host = new HostCache({ slots, pageTokens, heads, headWidth, format }, NaN);
   const seen = new Set<string>();
-  for (const { slot, first, end } of rows) {
-    for (let position = first; position < end; position++) {
-      if (seen.has(`${slot} ${position}`)) continue;
-      seen.add(`${slot} ${position}`);
-      const at = { slot, place: position };
-      host.put({ slot, position }, vector("k", attended, at), vector("v", attended, at));
-    }
+  for (const { slot, place } of rows.flatMap(seenBy)) {
+    if (seen.has(`${slot} ${place}`)) continue;
+    seen.add(`${slot} ${place}`);
+    const at = { slot, place };
+    host.put({ slot, position: place }, vector("k", attended, at), vector("v", attended, at));
   }
   return host;
+}
+
+/** Positions that a row sees. */
+function seenBy(
+  { slot, first, end, past = { slot: 0, end: 0 } }: Attended["rows"][number],
+): { slot: number; place: number }[] {
+  return [
+    ...Array.from({ length: past.end }, (_, place) => ({ slot: past.slot, place })),
+    ...Array.from({ length: end - first }, (_, i) => ({ slot, place: first + i })),
+  ];
 }
 
 /** Runs the kernels of every class of devices. */
@@ -105,16 +113,10 @@ export async function attend(
 /** Row `row` of the reference: [heads · padded head size]. */
 function expectRow(attended: Attended, row: number): Float32Array {
   const { heads, headSize, rows } = attended;
-  const { slot, first, end } = rows[row]!;
-  const all = (what: "k" | "v") => {
-    const values = new Float32Array((end - first) * heads * headSize);
-    for (let place = first; place < end; place++) {
-      values.set(vector(what, attended, { slot, place }), (place - first) * heads * headSize);
-    }
-    return values;
-  };
+  const all = (what: "k" | "v") =>
+    Float32Array.from(seenBy(rows[row]!).flatMap((at) => [...vector(what, attended, at)]));
   const o = reference.attention({
-    q: vector("q", attended, { slot, place: row }),
+    q: vector("q", attended, { slot: rows[row]!.slot, place: row }),
     k: all("k"),
     v: all("v"),
     heads,

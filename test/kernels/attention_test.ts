@@ -73,6 +73,28 @@ for (const format of FORMATS) {
   });
 }
 
+// Noisy copies of a text beside each other: their blocks begin and end anywhere in chunks and panels.
+for (const [format, headSize] of [["f32", 12], ["f16", 12], ["f32", 96]] as const) {
+  gpuTest(`attention() in ${format} sees a past with heads of ${headSize}`, async (gpu) => {
+    const slots = [[3, 0, 2], [5, 1, 12], [4, 8, 7], [6, 13, 14, 15], [9, 10, 11]];
+    for (const blockSize of [1, 2, 3, 8, 20]) {
+      const rows = [0, 1, 2].flatMap((copy) =>
+        Array.from({ length: 7 }, (_, i) => {
+          const first = (copy + Math.floor(i / blockSize)) * blockSize;
+          // Two copies of one text, and one of another; clean rows see no past.
+          const past = { slot: copy < 2 ? 0 : 4, end: first };
+          return { slot: 1 + copy, first, end: first + blockSize, past };
+        })
+      );
+      const clean = [{ slot: 0, first: 0, end: 37 }, { slot: 4, first: 2, end: 40 }];
+      const shape = { heads: 2, headSize, format, slots };
+      const mixed = [...rows.slice(0, 9), clean[0]!, ...rows.slice(9), clean[1]!];
+      await checkAttended(gpu, { ...shape, rows: mixed });
+      await checkAttended(gpu, { ...shape, rows: mixed, asked: [22, 8, 3, 4, 17, 9, 10, 11, 0] });
+    }
+  });
+}
+
 // Every edge of a subgroup's rows.
 for (const headSize of [12, 96]) {
   gpuTest(`attention() mixes sequences in any way with heads of ${headSize}`, async (gpu) => {
@@ -134,6 +156,18 @@ for (const format of FORMATS) {
     ]];
     const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
     await checkAttended(gpu, { heads: 2, headSize: 64, format, slots: [pages], rows });
+    // The past ends, or the row's own keys begin, at the edge of a slice, before or behind it.
+    const copies = [[256, 260], [252, 258], [255, 257], [509, 519], [1001, 1120]];
+    const withPast = copies.map(([first, end]) => ({
+      ...{ slot: 1, first: first!, end: end! },
+      past: { slot: 0, end: first! },
+    }));
+    await checkAttended(gpu, {
+      ...{ heads: 2, headSize: 64, format, rows: withPast.toReversed() },
+      slots: [pages, pages.map((page) => 70 + page)],
+      // Rows far apart meet in no subgroup of a pass.
+      deviceClasses: ["cpu", "gpu"],
+    });
     await checkAttended(gpu, {
       ...{ heads: 2, headSize: 64, format, slots: [pages], rows },
       asked: [4, 0, 6, 5, 5],

@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import {
   type Head,
   HEAD_WORDS,
@@ -181,6 +182,7 @@ export class DeviceSequences implements Disposable {
 function readRow(data: ArrayBuffer, index: number): Row {
   const words = new Uint32Array(data, index * ROW_WORDS * 4, ROW_WORDS);
   const [token = 0, position = 0, slot = 0, first = 0, end = 0, condition = 0] = words;
+  assertEquals([...words.subarray(6)], [0, 0], "a row of a sequence has no past");
   return { token, position, slot, first, end, condition };
 }
 

@@ -32,7 +32,7 @@ const RECORDED = { tolerance: 1e-4 };
 interface Batch {
   readonly x0: readonly (readonly number[])[];
   readonly xt: readonly (readonly number[])[];
-  readonly sigma: Float32Array;
+  readonly sigma: ArrayLike<number>;
   /** Tokens of an entry. */
   readonly length: number;
 }
@@ -75,6 +75,26 @@ async function trainingLogits(gpu: Gpu, network: Bd3lm, batch: Batch): Promise<F
   for (const groups of trainingPasses(batch, network)) {
     placeRows(all, groups, { values: await harness.logits(groups), width });
   }
+  return unpad(all, 2 * batch.length * width, batch.length * width);
+}
+
+/** The same in one pass, as the original computes it. */
+async function onePassLogits(gpu: Gpu, network: Bd3lm, batch: Batch): Promise<Float32Array> {
+  const { blockSize, modelLength: window, vocabSize: width } = network.config;
+  const entries = batch.x0.length;
+  using harness = new ForwardHarness(gpu, network, {
+    slots: 2 * entries,
+    positions: batch.length,
+  });
+  const groups = batch.x0.flatMap((x0, entry) => {
+    const shared = { position: 0, blockSize, window, sigma: batch.sigma[entry]! };
+    const [noisy, clean] = [2 * entry, 2 * entry + 1];
+    return [
+      { ...shared, tokens: batch.xt[entry]!, slot: noisy, pastSlot: clean },
+      { ...shared, tokens: x0, slot: clean },
+    ];
+  });
+  const all = await harness.logits(groups);
   return unpad(all, 2 * batch.length * width, batch.length * width);
 }
 
@@ -129,7 +149,7 @@ async function modulationVectors(
 async function checkModulation(
   gpu: Gpu,
   network: Bd3lm,
-  { train, sigma }: { train: Fixture; sigma: Float32Array },
+  { train, sigma }: { train: Fixture; sigma: ArrayLike<number> },
 ): Promise<void> {
   const { hiddenSize } = network.config;
   const pass = gpu.pass();
@@ -195,6 +215,8 @@ for (const folder of fixtureFolders()) {
     using network = loadNetwork(gpu, folder, { format: "f32" });
     const logits = await trainingLogits(gpu, network, batch);
     assertClose(logits, floatsOf(train, "logits"), RECORDED);
+    // To the bit what the passes of the sampler give, where blocks are whole chunks of keys.
+    assertEquals(await onePassLogits(gpu, network, batch), logits);
     if (train.has("log_p_subs")) checkLogProbabilities(logits, train, batch);
   });
 
@@ -224,8 +246,9 @@ for (const folder of fixtureFolders()) {
           using network = loadHalf(gpu, folder, { file, format });
           const { x0, xt, sigma, length } = batch;
           const first = { x0: x0.slice(0, 1), xt: xt.slice(0, 1), sigma, length };
-          const logits = await trainingLogits(gpu, network, first);
-          assertClose(logits, floatsOf(train, `logits_${half}_weights`), RECORDED);
+          const expected = floatsOf(train, `logits_${half}_weights`);
+          assertClose(await trainingLogits(gpu, network, first), expected, RECORDED);
+          assertClose(await onePassLogits(gpu, network, first), expected, RECORDED);
         },
       );
     }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { resolve } from "@std/path";
+import { Scorer, scorerLimits } from "../../src/evaluation/scorer.ts";
 import { GpuError } from "../../src/gpu/mod.ts";
 import { checkMemory, estimateMemory } from "../../src/model/memory.ts";
 import { GpuDenoiser } from "../../src/model/mod.ts";
@@ -7,18 +8,20 @@ import { loadNetwork } from "../support/forward.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const MODELS = [
-  { directory: "../../models/tinystories-bd3lm", format: "f16", slots: 8 },
-  { directory: "../../models/tinystories-bd3lm", format: "int8", slots: 2 },
-  { directory: "../fixtures/bd3lm-small", format: "f32", slots: 3 },
+  { directory: "../../models/tinystories-bd3lm", format: "f16", slots: 8, rows: 256 },
+  { directory: "../../models/tinystories-bd3lm", format: "int8", slots: 2, rows: 2048 },
+  { directory: "../fixtures/bd3lm-small", format: "f32", slots: 3, rows: 1 },
 ] as const;
 
-for (const { directory, format, slots } of MODELS) {
+for (const { directory, format, slots, rows } of MODELS) {
   gpuTest(`estimateMemory() foresees what ${directory} takes in ${format}`, async (gpu) => {
     const before = gpu.bytes;
     {
       using network = loadNetwork(gpu, resolve(import.meta.dirname!, directory), { format });
       using _denoiser = await GpuDenoiser.open(gpu, network, { slots });
-      const estimate = estimateMemory(network.config, { format, slots });
+      using _scorer = await Scorer.open(gpu, network, { rows });
+      const { pages: scorePages } = scorerLimits(network, { rows });
+      const estimate = estimateMemory(network.config, { format, slots, scorePages });
       const weights = gpu.bytes.weights - before.weights;
       // Rotary tables are left out of the estimate: they do not grow with the model.
       assert(Math.abs(estimate.weights - weights) < 0.2 * weights + 2 ** 20, `${weights} bytes`);

@@ -173,7 +173,7 @@ function checkLayer0(
 }
 
 /** Entry `entry` of a batched tensor, or null where only earlier ones were recorded. */
-function rowOf(fixture: Fixture, name: string, entry: number): Float32Array | null {
+function rowOf(fixture: Fixture, name: string, entry: number): Float32Array | Float64Array | null {
   const { shape } = tensorOf(fixture, name);
   if (entry >= shape[0]!) return null;
   const data = floatsOf(fixture, name);

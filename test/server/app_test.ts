@@ -38,9 +38,8 @@ Deno.test("unknown paths and second spellings of paths are route_not_found", asy
   const paths = [
     "/v1",
     "/v1/completions/",
-    "/v1/score",
+    "/v1/scores",
     "/v1/blocks/blk_0123456789012345678901/",
-    "/tokenize",
     "/debug/faults",
     "//v1/models",
     "/v1/models/",

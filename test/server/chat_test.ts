@@ -1,5 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import type { ChatMessage, ChatTemplate } from "../../src/text/chat_template.ts";
+import {
+  type ChatMessage,
+  type ChatTemplate,
+  ChatTemplateError,
+} from "../../src/text/chat_template.ts";
 import { byteTokenizer, errorOf, testApp } from "./support.ts";
 
 const PATH = "/v1/chat/completions";
@@ -156,3 +160,15 @@ for (
     assertEquals(response.status, 400);
   });
 }
+
+Deno.test("a chat that the template does not take is invalid_value of messages", async () => {
+  const chat: ChatTemplate = {
+    tokens: () => {
+      throw new ChatTemplateError("Roles must alternate");
+    },
+  };
+  const response = await chatApp({ chat }).post(BODY, PATH);
+  const { message, code, param } = await errorOf(response);
+  assertEquals([response.status, code, param], [400, "invalid_value", "messages"]);
+  assertEquals(message, "Roles must alternate");
+});

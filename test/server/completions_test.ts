@@ -222,6 +222,8 @@ for (
     [{ prompt: Array(17).fill("a") }, "invalid_value", "prompt"],
     [{ prompt: [97, "b"] }, "invalid_type", "prompt[1]"],
     [{ prompt: [97, 1.5] }, "invalid_value", "prompt[1]"],
+    [{ prompt: [1.5] }, "invalid_value", "prompt[0]"],
+    [{ prompt: [[97], [1.5]] }, "invalid_value", "prompt[1][0]"],
     [{ prompt: [97, 258] }, "token_out_of_range", "prompt[1]"],
     [{ prompt: [[97], [97, 259]] }, "token_out_of_range", "prompt[1][1]"],
     [{ n: 0 }, "invalid_value", "n"],
@@ -258,4 +260,6 @@ Deno.test("what OpenAI's clients send beside is accepted where it changes nothin
   const more = { user: "u", metadata: { a: "b" }, store: false, logit_bias: {}, best_of: 1 };
   const neutral = { frequency_penalty: 0, presence_penalty: 0, logprobs: null, suffix: null };
   assertEquals((await post({ ...BODY, ...more, ...neutral }, PATH)).status, 200);
+  const streamed = { stream: true, stream_options: { include_usage: null } };
+  assertEquals((await post({ ...BODY, ...streamed }, PATH)).status, 200);
 });

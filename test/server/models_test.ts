@@ -24,6 +24,12 @@ Deno.test("a model is described by what requests may ask of it", async () => {
       "entropy_bounded",
     ],
     default_strategy: "first_hitting",
-    capabilities: { completions: false, chat: false, score: false, slide: true },
+    capabilities: { completions: true, chat: false, score: true, slide: true },
   });
+});
+
+Deno.test("a model with a chat template can chat", async () => {
+  const { send } = testApp({ chat: { tokens: () => [] } });
+  const { data: [model] } = await (await send("/v1/models")).json();
+  assertEquals(model.capabilities.chat, true);
 });

@@ -31,3 +31,8 @@ export function tokensFrom(first: number, count: number): number[] {
 export function copyOf(prompt: readonly number[], count: number): number[] {
   return Array.from({ length: count }, (_, k) => prompt[k % prompt.length] ?? 97);
 }
+
+/** The same as text, where `prompt` is ASCII: a character is a token then. */
+export function copiedText(prompt: string, count: number): string {
+  return prompt.repeat(Math.ceil(count / prompt.length)).slice(0, count);
+}

@@ -1,5 +1,6 @@
 import { join } from "@std/path";
 import { writeTinyCheckpoint } from "./checkpoints.ts";
+import { CHAT_TEMPLATE_DAMAGE } from "./damage/chat_templates.ts";
 import type { Damage } from "./damage/damage.ts";
 import { FILE_DAMAGE } from "./damage/files.ts";
 import { HEADER_DAMAGE } from "./damage/headers.ts";
@@ -16,6 +17,7 @@ export const DAMAGE: readonly Damage[] = [
   ...INDEX_DAMAGE,
   ...CONFIG_DAMAGE,
   ...TOKENIZER_DAMAGE,
+  ...CHAT_TEMPLATE_DAMAGE,
 ];
 
 /**

@@ -2,14 +2,23 @@ import { EngineLoop } from "../../src/engine/engine.ts";
 import type { SequenceEvent, SequenceRequest } from "../../src/engine/request.ts";
 import { nextTurn } from "../../src/engine/worker.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
-import { GpuDenoiser, type Network } from "../../src/model/mod.ts";
+import type { Bd3lm } from "../../src/model/bd3lm.ts";
+import { GpuDenoiser } from "../../src/model/mod.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import { loadNetwork } from "./forward.ts";
+import { scriptedScore } from "./scripted_score.ts";
 
 /** What a sequence came to. */
 export interface Outcome {
   readonly tokens: readonly number[];
   readonly events: readonly SequenceEvent[];
+}
+
+/** A sequence under way. */
+export interface Started {
+  readonly id: number;
+  readonly events: readonly SequenceEvent[];
+  readonly outcome: Promise<Outcome>;
 }
 
 /** A request that continues `prompt` with everything else at its default. */
@@ -36,7 +45,7 @@ export function requestOf(
 
 /** The product's engine on the product's denoiser, in this isolate. */
 export class DeviceEngine implements AsyncDisposable {
-  readonly network: Network;
+  readonly network: Bd3lm;
   readonly denoiser: GpuDenoiser;
   readonly loop: EngineLoop;
   readonly #waiting = new Map<
@@ -46,11 +55,13 @@ export class DeviceEngine implements AsyncDisposable {
   readonly #running: Promise<void>;
   #nextId = 0;
 
-  private constructor(network: Network, denoiser: GpuDenoiser) {
+  private constructor(network: Bd3lm, denoiser: GpuDenoiser) {
     this.network = network;
     this.denoiser = denoiser;
     this.loop = new EngineLoop(denoiser, {
+      score: scriptedScore,
       listener: {
+        onScored: () => {},
         onEvent: (id, event) => this.#receive(id, event),
         onLoad: () => {},
         onError: (id, error) => this.#waiting.get(id)!.done.reject(error),
@@ -75,13 +86,14 @@ export class DeviceEngine implements AsyncDisposable {
     return Promise.all(requests.map((request) => this.start(request).outcome));
   }
 
-  /** Starts one request. */
-  start(request: SequenceRequest): { readonly id: number; readonly outcome: Promise<Outcome> } {
+  /** Starts one request; `events` is what it tells so far. */
+  start(request: SequenceRequest): Started {
     const id = this.#nextId++;
     const done = Promise.withResolvers<Outcome>();
-    this.#waiting.set(id, { events: [], done });
+    const events: SequenceEvent[] = [];
+    this.#waiting.set(id, { events, done });
     this.loop.submit(id, request);
-    return { id, outcome: done.promise };
+    return { id, events, outcome: done.promise };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -43,7 +43,7 @@ export async function readEventStream(response: Response): Promise<EventStream> 
 
 /** An event stream's lines without the empty one; `id` is missing in those that have none. */
 export function parseEvent(lines: string): StreamedEvent {
-  const match = /^event: ([a-z]+)\n(?:id: ([A-Za-z0-9_-]+\.\d+)\n)?data: (.*)$/.exec(lines);
+  const match = /^event: ([a-z]+)\n(?:id: ([A-Za-z0-9_-]+\.\d+)\n)?data: ([^\n]*)$/.exec(lines);
   if (!match) throw new SyntaxError(`Cannot read the event: it is ${JSON.stringify(lines)}`);
   const [, event = "", id = null, json = ""] = match;
   return { event, id, data: JSON.parse(json) };

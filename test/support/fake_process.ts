@@ -1,7 +1,7 @@
-import { byteTokenizer } from "../server/support.ts";
 import { run } from "../../src/commands/generate.ts";
 import type { OpenedModel, Surroundings } from "../../src/commands/model_command.ts";
 import type { TerminalOutput } from "../../src/commands/terminal.ts";
+import { byteTokenizer } from "../server/support.ts";
 import { Pipe, type Screen } from "./screen.ts";
 import { ScriptedEngine } from "./scripted_engine.ts";
 

@@ -3,9 +3,10 @@ import { fromFileUrl, join, resolve } from "@std/path";
 
 /** One tensor of a recording; half-precision floats are widened to f32. */
 export interface FixtureTensor {
-  readonly dtype: "F32" | "F16" | "BF16" | "I32" | "U8";
+  readonly dtype: "F32" | "F16" | "BF16" | "I32" | "U8" | "F64";
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint8Array;
+  /** Float64 only where a test computes it. */
+  readonly data: Float32Array | Float64Array | Int32Array | Uint8Array;
 }
 
 /** The tensors of one safetensors file by name. */
@@ -143,14 +144,14 @@ export function tensorOf(fixture: Fixture, name: string): FixtureTensor {
 }
 
 /**
- * The values of a floating point tensor, widened to f32.
+ * The values of a floating point tensor; half precision is widened to f32.
  *
  * @throws {RangeError} If the file holds no such tensor.
  * @throws {TypeError} If it holds integers.
  */
-export function floatsOf(fixture: Fixture, name: string): Float32Array {
+export function floatsOf(fixture: Fixture, name: string): Float32Array | Float64Array {
   const { data, dtype } = tensorOf(fixture, name);
-  if (data instanceof Float32Array) return data;
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
   throw new TypeError(`Cannot read floats: "${name}" is ${dtype}, expected F32, F16 or BF16`);
 }
 
@@ -162,6 +163,6 @@ export function floatsOf(fixture: Fixture, name: string): Float32Array {
  */
 export function integersOf(fixture: Fixture, name: string): number[] {
   const { data, dtype } = tensorOf(fixture, name);
-  if (!(data instanceof Float32Array)) return [...data];
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return [...data];
   throw new TypeError(`Cannot read integers: "${name}" is ${dtype}, expected I32 or U8`);
 }

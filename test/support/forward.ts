@@ -25,6 +25,8 @@ export interface Rows {
   /** Tokens that the network sees at once: its window. */
   readonly window: number;
   readonly slot?: number;
+  /** Where the clean text before these blocks is, each of which then sees itself alone in `slot`. */
+  readonly pastSlot?: number;
   /** Noise level of the rows; 0 where left out. */
   readonly sigma?: number;
 }
@@ -94,15 +96,20 @@ export class ForwardHarness implements Disposable {
     const rows = new Uint32Array(total * ROW_WORDS);
     const heads = new Uint32Array(total * HEAD_WORDS);
     let row = 0;
-    for (const [condition, { tokens, position, blockSize, window, slot = 0 }] of groups.entries()) {
+    for (const [condition, group] of groups.entries()) {
+      const { tokens, position, blockSize, window, slot = 0, pastSlot } = group;
       for (let i = 0; i < tokens.length; i++, row++) {
         const block = Math.floor((position + i) / blockSize);
+        const oldest = Math.max(0, block - Math.floor(window / blockSize) + 1);
+        const start = block * blockSize;
         writeRow(rows, row * ROW_WORDS, {
           token: tokens[i]!,
           position: position + i,
           slot,
-          first: Math.max(0, block - Math.floor(window / blockSize) + 1) * blockSize,
-          end: (block + 1) * blockSize,
+          ...(pastSlot === undefined
+            ? { first: oldest * blockSize }
+            : { first: start, past: { slot: pastSlot, end: start } }),
+          end: start + blockSize,
           condition,
         });
         const draw = { temperature: 1, topP: 1, topK: 0, uniform: 0.5 };

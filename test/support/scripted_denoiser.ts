@@ -25,6 +25,8 @@ export interface DenoiserScript {
   readonly grid?: "prompt" | "absolute";
   /** Positions that a step fills from the left, whatever the strategy. */
   readonly countRevealed?: RevealCount;
+  /** Told the passes of every burst. */
+  readonly onRecord?: (passes: readonly PassPlan[]) => void;
   /** Awaited before burst number `burst`, from 0, is read. */
   readonly beforeRead?: (burst: number) => Promise<void> | void;
 }
@@ -40,7 +42,9 @@ export class ScriptedDenoiser implements Denoiser {
   /** What a slot holds stays there until the next sequence: the device knows nothing of the end. */
   readonly #slots = new Map<number, ScriptedSequence>();
   readonly #pagesOfSlot = new Map<number, number>();
-  readonly #bursts: ScriptedBurst[] = [];
+  /** Those that were not read yet, in order: a server that runs for hours must not keep the rest. */
+  #bursts: ScriptedBurst[] = [];
+  #recorded = 0;
   readonly #lost = new AbortController();
   #isFailing = false;
   /** When the work that was submitted is done. */
@@ -58,11 +62,6 @@ export class ScriptedDenoiser implements Denoiser {
       promptRows: 2048,
       ...script.limits,
     };
-  }
-
-  /** The bursts recorded so far: the passes of each. */
-  get recorded(): readonly (readonly PassPlan[])[] {
-    return this.#bursts.map(({ passes }) => passes);
   }
 
   /** Slots that a sequence holds. */
@@ -104,10 +103,12 @@ export class ScriptedDenoiser implements Denoiser {
 
   record(passes: readonly PassPlan[]): Burst {
     this.#checkLimits(passes);
-    const number = this.#bursts.length;
-    const burst = new ScriptedBurst(passes, {
+    const number = this.#recorded++;
+    this.#script.onRecord?.(passes);
+    const burst: ScriptedBurst = new ScriptedBurst({
       run: () => {
-        expect(this.#bursts.slice(0, number).every((each) => each.isSubmitted), "order is wrong");
+        const next = this.#bursts.find((each) => !each.isSubmitted);
+        expect(next === burst, "order is wrong");
         const steps = passes.filter(({ lanes }) => lanes.length > 0).length;
         const now = performance.now();
         this.#doneAt = Math.max(this.#doneAt, now) + steps * (this.#script.stepMs ?? 0);
@@ -148,8 +149,8 @@ export class ScriptedDenoiser implements Denoiser {
 
   #checkLimits(passes: readonly PassPlan[]): void {
     const { limits } = this;
-    const unread = this.#bursts.filter(({ isRead }) => !isRead).length;
-    expect(unread < 2, `${unread} bursts are unread`);
+    this.#bursts = this.#bursts.filter(({ isRead }) => !isRead);
+    expect(this.#bursts.length < 2, `${this.#bursts.length} bursts are unread`);
     expect(passes.length > 0 && passes.length <= limits.passes, `${passes.length} passes`);
     const prompts = passes.map((pass) => countTokens(pass.prompts));
     const promptRows = prompts.reduce((sum, each) => sum + each, 0);
@@ -194,10 +195,7 @@ class ScriptedBurst implements Burst {
   #results: LaneResult[][] | null = null;
   isRead = false;
 
-  constructor(
-    readonly passes: readonly PassPlan[],
-    work: { run: () => LaneResult[][]; wait: () => Promise<void> },
-  ) {
+  constructor(work: { run: () => LaneResult[][]; wait: () => Promise<void> }) {
     this.#work = work;
   }
 

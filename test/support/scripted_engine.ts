@@ -8,6 +8,8 @@ import {
   type SequenceEvent,
   type SequenceRequest,
 } from "../../src/engine/request.ts";
+import type { ScoreRequest, Scoring } from "../../src/engine/score.ts";
+import { halves } from "./scripted_score.ts";
 
 /** A model of bytes: ids 0 to 255, then BOS (not added), EOS and mask. */
 export const BYTE_MODEL: ModelInfo = {
@@ -31,8 +33,10 @@ export interface Script {
   readonly maxQueue?: number;
   /** Awaited before every denoising step; `step` counts over the whole engine from 0. */
   readonly beforeStep?: (step: number) => Promise<void> | void;
-  /** What `submit()` throws. */
+  /** What `submit()` and `score()` throw. */
   readonly refusal?: Error;
+  /** What `score()` gives; one half for every token where it is left out. */
+  readonly scoring?: (request: ScoreRequest) => Scoring;
 }
 
 /**
@@ -44,6 +48,8 @@ export class ScriptedEngine implements Engine {
   status: Engine["status"] = "ready";
   /** Every request taken, in order. */
   readonly submitted: SequenceRequest[] = [];
+  /** Every scoring taken, in order. */
+  readonly scored: ScoreRequest[] = [];
   /** Sequences that were cancelled before their end. */
   cancelled = 0;
   readonly #script: Script;
@@ -74,6 +80,13 @@ export class ScriptedEngine implements Engine {
       memory: { weights: 1, cache: 2, scratch: 3 },
       losses: 0,
     };
+  }
+
+  score(request: ScoreRequest): Scoring {
+    const { refusal, scoring } = this.#script;
+    if (refusal !== undefined) throw refusal;
+    this.scored.push(request);
+    return scoring?.(request) ?? { scores: Promise.resolve(halves(request)), cancel() {} };
   }
 
   submit(requests: readonly SequenceRequest[]): Generation[] {

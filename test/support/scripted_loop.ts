@@ -9,8 +9,14 @@ import type {
   SequenceRequest,
   StepEvent,
 } from "../../src/engine/request.ts";
+import type { ScoreRequest, ScoreTexts, TextScore } from "../../src/engine/score.ts";
 import { nextTurn } from "../../src/engine/worker.ts";
+import type { PassPlan } from "../../src/model/denoiser.ts";
 import { type DenoiserScript, ScriptedDenoiser } from "./scripted_denoiser.ts";
+import { scriptedScore } from "./scripted_score.ts";
+
+/** Number of the first scoring: there are fewer sequences. */
+const FIRST_SCORING = 1_000_000;
 
 /** What became of a sequence so far. */
 export class Followed {
@@ -65,20 +71,31 @@ export class ScriptedLoop implements AsyncDisposable {
   onEvent: (sequence: Followed, event: SequenceEvent) => void = () => {};
   /** What the loop told of what it holds, in order. */
   readonly loads: EngineLoad[] = [];
+  /** The bursts so far: the passes of each. */
+  readonly recorded: (readonly PassPlan[])[] = [];
   /** Settles when the loop ends. */
   readonly running: Promise<void>;
   readonly #followed: Followed[] = [];
+  readonly #scorings = new Map<number, PromiseWithResolvers<readonly TextScore[] | null>>();
 
-  constructor(script: DenoiserScript = {}) {
-    this.denoiser = new ScriptedDenoiser(script);
+  constructor(script: DenoiserScript & { readonly score?: ScoreTexts } = {}) {
+    this.denoiser = new ScriptedDenoiser({
+      onRecord: (passes) => this.recorded.push(passes),
+      ...script,
+    });
     this.loop = new EngineLoop(this.denoiser, {
+      score: script.score ?? scriptedScore,
       listener: {
+        onScored: (id, scores) => this.#scorings.get(id)!.resolve(scores),
         onEvent: (id, event) => {
           const sequence = this.#followed[id]!; // Ids are handed out by submit().
           sequence.push(event);
           queueMicrotask(() => this.onEvent(sequence, event));
         },
-        onError: (id, error) => this.#followed[id]!.fail(error),
+        onError: (id, error) => {
+          this.#scorings.get(id)?.reject(error);
+          this.#followed[id]?.fail(error);
+        },
         onLoad: (load) => this.loads.push(load),
       },
       now: () => this.clock.ms,
@@ -94,6 +111,17 @@ export class ScriptedLoop implements AsyncDisposable {
     this.#followed.push(sequence);
     this.loop.submit(sequence.id, request);
     return sequence;
+  }
+
+  /** Lines a scoring up, whose scores are `null` if it is cancelled. */
+  score(request: ScoreRequest): { id: number; scores: Promise<readonly TextScore[] | null> } {
+    // Never the number of a sequence.
+    const id = FIRST_SCORING + this.#scorings.size;
+    const scores = Promise.withResolvers<readonly TextScore[] | null>();
+    scores.promise.catch(() => {}); // Looked at by tests that expect it.
+    this.#scorings.set(id, scores);
+    this.loop.score(id, request);
+    return { id, scores: scores.promise };
   }
 
   /** Runs requests side by side to their ends. */

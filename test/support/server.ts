@@ -1,9 +1,14 @@
 /**
- * `serve` with a model that needs no files and no device, and with faults to order:
+ * `serve` with a model that needs no files and no device, and with faults to order of any model:
  * `deno run -A test/support/server.ts --test-model --port 0`.
  */
 import { z } from "zod";
-import { parseConfig, readEnvironment, SHIPPED_MODEL } from "../../src/commands/config.ts";
+import {
+  type Config,
+  parseConfig,
+  readEnvironment,
+  SHIPPED_MODEL,
+} from "../../src/commands/config.ts";
 import {
   flagOf,
   integer,
@@ -14,10 +19,11 @@ import {
   type Values,
   variableOf,
 } from "../../src/commands/flags.ts";
-import { serve, startEngines } from "../../src/commands/serve.ts";
-import { type AppOptions, createApp } from "../../src/server/app.ts";
+import { type EngineHooks, serve, startEngines } from "../../src/commands/serve.ts";
+import { createApp } from "../../src/server/app.ts";
 import { readJson } from "../../src/server/body.ts";
 import { validate } from "../../src/server/validate.ts";
+import { type FaultyModel, startFaultyModel } from "./faulty_model.ts";
 import { TestModel } from "./test_model.ts";
 
 /** The flags that `serve` does not know. */
@@ -28,7 +34,8 @@ const SETTINGS = {
 };
 
 const Faults = z.strictObject({
-  fault: z.enum(["device_lost", "forward_error"]),
+  // The last one is for tests of this project alone: an error in the engine's Worker.
+  fault: z.enum(["device_lost", "forward_error", "engine_error"]),
   ms: z.int().min(0).max(60_000).default(500),
 });
 
@@ -39,18 +46,34 @@ async function run(args: readonly string[]): Promise<number> {
   const { testModel, testStepMs, faultInjection } = readOwnSettings(own, get);
   const defaultModels = testModel ? [] : [SHIPPED_MODEL];
   const config = parseConfig(others, readEnvironment(get), { defaultModels });
-  const model = testModel ? new TestModel({ ...config, stepMs: testStepMs }) : null;
-  if (faultInjection && !model) {
-    throw new UsageError("Cannot inject faults: they are those of the test model, which is off");
-  }
+  const testModels = testModel ? [new TestModel({ ...config, stepMs: testStepMs })] : [];
+  const faulty: FaultyModel[] = [];
   return await serve(config, {
-    startEngines: (...loading) => [...startEngines(...loading), ...(model ? [model] : [])],
+    startEngines: (_, hooks) => {
+      if (!faultInjection) return [...startEngines(config, hooks), ...testModels];
+      faulty.push(...startFaultyModels(config, hooks), ...testModels);
+      return faulty;
+    },
     createApp: (options) => {
       const app = createApp(options);
-      if (faultInjection) app.post("/debug/faults", (c) => inject(c.req.raw, { model, options }));
+      if (faultInjection) {
+        app.post("/debug/faults", async (c) => {
+          await inject(validate(Faults, await readJson(c.req.raw, config)), faulty);
+          return new Response(null, { status: 204 });
+        });
+      }
       return app;
     },
   });
+}
+
+function startFaultyModels(config: Config, hooks: EngineHooks): FaultyModel[] {
+  return config.models.map((model) =>
+    startFaultyModel((createWorker) => {
+      const [running] = startEngines({ ...config, models: [model] }, { ...hooks, createWorker });
+      return running!; // As many as models.
+    })
+  );
 }
 
 /** Tells the flags of this server from those of `serve`. */
@@ -76,13 +99,19 @@ function readOwnSettings(
 }
 
 async function inject(
-  request: Request,
-  { model, options }: { readonly model: TestModel | null; readonly options: AppOptions },
-): Promise<Response> {
-  const { fault, ms } = validate(Faults, await readJson(request, options.settings));
-  if (fault === "device_lost") model?.loseDevice(ms);
-  else model?.failNextStep();
-  return new Response(null, { status: 204 });
+  { fault, ms }: z.output<typeof Faults>,
+  models: readonly FaultyModel[],
+): Promise<void> {
+  switch (fault) {
+    case "device_lost":
+      return void await Promise.all(models.map((model) => model.loseDevice(ms)));
+    case "engine_error":
+      return void await Promise.all(models.map((model) => model.breakWorker()));
+    case "forward_error": {
+      const isBusy = ({ engine }: FaultyModel) => engine.stats.running > 0;
+      return (models.find(isBusy) ?? models[0])?.failNextStep();
+    }
+  }
 }
 
 try {

@@ -1,13 +1,15 @@
 import { delay } from "@std/async";
-import type { RunningModel } from "../../src/commands/engines.ts";
-import { EngineClient } from "../../src/engine/client.ts";
-import type { FromEngine, Port, ToEngine } from "../../src/engine/protocol.ts";
-import { SequenceError } from "../../src/engine/request.ts";
+import { EngineSupervisor, type EngineWorker } from "../../src/commands/engine_supervisor.ts";
+import { toFailure } from "../../src/commands/open_engine.ts";
+import type { EngineClient } from "../../src/engine/client.ts";
+import type { FromEngine, ToEngine } from "../../src/engine/protocol.ts";
 import { serveEngine } from "../../src/engine/worker.ts";
-import { GpuError } from "../../src/gpu/errors.ts";
+import type { ChatTemplate } from "../../src/text/chat_template.ts";
 import { byteTokenizer } from "../server/support.ts";
+import type { FaultyModel } from "./faulty_model.ts";
 import { ScriptedDenoiser } from "./scripted_denoiser.ts";
 import { BYTE_MODEL } from "./scripted_engine.ts";
+import { scriptedScore } from "./scripted_score.ts";
 
 /** How a {@linkcode TestModel} is started. */
 export interface TestModelOptions {
@@ -17,69 +19,113 @@ export interface TestModelOptions {
 }
 
 /**
- * The model `test-copy` behind the engine's own loop and port, in this isolate. Needs no files and
- * no device.
+ * The model `test-copy` behind the engine's own loop, port and supervisor, in this isolate. Needs no
+ * files and no device.
  */
-export class TestModel implements RunningModel {
-  readonly engine: EngineClient;
+export class TestModel implements FaultyModel {
   readonly tokenizer = byteTokenizer;
-  readonly chat = null;
+  readonly chat: ChatTemplate = {
+    tokens: (messages) =>
+      byteTokenizer.encode(messages.findLast(({ role }) => role === "user")?.content ?? ""),
+  };
   readonly #options: TestModelOptions;
-  readonly #channel = new MessageChannel();
-  readonly #end = new AbortController();
-  #denoiser: ScriptedDenoiser;
+  readonly #supervisor: EngineSupervisor;
+  #worker: ScriptedWorker | null = null;
+  #replaced = Promise.withResolvers<void>();
   /** How long a lost device stays away. */
   #awayMs = 0;
 
   constructor(options: TestModelOptions) {
     this.#options = options;
-    this.engine = new EngineClient(this.#channel.port1, options);
-    this.#denoiser = this.#openDenoiser();
-    // Ends with the process, or with close(), whose reason is of no interest.
-    this.#serve(this.#channel.port2).catch((error) => {
+    this.#supervisor = new EngineSupervisor({ ...options, startWorker: () => this.#startWorker() });
+  }
+
+  get engine(): EngineClient {
+    return this.#supervisor.engine;
+  }
+
+  async loseDevice(ms: number): Promise<void> {
+    if (this.engine.status !== "ready") return;
+    const { promise } = this.#replaced;
+    this.#awayMs = ms;
+    this.#worker?.denoiser.loseDevice();
+    await promise;
+  }
+
+  async breakWorker(): Promise<void> {
+    if (this.engine.status !== "ready") return;
+    const { promise } = this.#replaced;
+    this.#worker?.onerror?.(new ErrorEvent("error", { message: "an error was ordered" }));
+    await promise;
+  }
+
+  failNextStep(): void {
+    this.#worker?.denoiser.failNextStep();
+  }
+
+  async close(): Promise<void> {
+    await this.#supervisor.close();
+  }
+
+  #startWorker(): ScriptedWorker {
+    this.#replaced.resolve();
+    this.#replaced = Promise.withResolvers();
+    const { maxConcurrent: slots, stepMs } = this.#options;
+    const denoiser = new ScriptedDenoiser({ limits: { slots }, stepMs });
+    this.#worker = new ScriptedWorker(denoiser, this.#awayMs);
+    this.#awayMs = 0;
+    return this.#worker;
+  }
+}
+
+/** A Worker that is none: an engine in this isolate, which is ready after `awayMs`. */
+class ScriptedWorker implements EngineWorker {
+  readonly denoiser: ScriptedDenoiser;
+  onerror: EngineWorker["onerror"] = null;
+  readonly #channel = new MessageChannel();
+  readonly #end = new AbortController();
+
+  constructor(denoiser: ScriptedDenoiser, awayMs: number) {
+    this.denoiser = denoiser;
+    // Ends with the process or the Worker, whose reason is of no interest.
+    this.#serve(awayMs).catch((error) => {
       if (!this.#end.signal.aborted) throw error;
     });
   }
 
-  /** Behaves as if the device were lost, and a new one there `ms` later. */
-  loseDevice(ms: number): void {
-    if (this.engine.status === "device_lost") return;
-    this.#awayMs = ms;
-    this.#denoiser.loseDevice();
-    // As a Worker's end is noticed: without waiting for what it still has to say.
-    this.engine.fail({ kind: "gpu", message: "The device was lost" });
+  get onmessage(): EngineWorker["onmessage"] {
+    return this.#channel.port1.onmessage;
   }
 
-  /** Makes the next denoising step of one sequence fail. */
-  failNextStep(): void {
-    this.#denoiser.failNextStep();
+  set onmessage(listener: ((event: MessageEvent<FromEngine>) => void) | null) {
+    this.#channel.port1.onmessage = listener;
   }
 
-  close(): void {
+  postMessage(message: ToEngine): void {
+    this.#channel.port1.postMessage(message);
+  }
+
+  terminate(): void {
     this.#end.abort();
-    this.engine.abort(new SequenceError("draining", "The server is shutting down"));
+    this.denoiser.loseDevice();
     this.#channel.port1.close();
     this.#channel.port2.close();
   }
 
-  #openDenoiser(): ScriptedDenoiser {
-    const { maxConcurrent: slots, stepMs } = this.#options;
-    return new ScriptedDenoiser({ limits: { slots }, stepMs });
-  }
-
-  /** Runs one engine after the other, each as long as its device is there. */
-  async #serve(port: Port<ToEngine, FromEngine>): Promise<never> {
-    while (true) {
-      const denoiser = this.#denoiser;
-      const model = { ...BYTE_MODEL, isCpu: false };
-      try {
-        // An engine that has nothing to do would not notice the loss by itself.
-        await Promise.race([serveEngine(port, { denoiser, model }), denoiser.lost]);
-      } catch (error) {
-        if (!(error instanceof GpuError)) throw error;
-      }
-      await delay(this.#awayMs, { signal: this.#end.signal });
-      this.#denoiser = this.#openDenoiser();
+  async #serve(awayMs: number): Promise<void> {
+    await delay(awayMs, { signal: this.#end.signal });
+    const { denoiser } = this;
+    const { port2 } = this.#channel;
+    const model = { ...BYTE_MODEL, isCpu: false };
+    try {
+      // An engine that has nothing to do would not notice the loss by itself.
+      await Promise.race([
+        serveEngine(port2, { denoiser, score: scriptedScore, model }),
+        denoiser.lost,
+      ]);
+      port2.postMessage({ type: "closed" });
+    } catch (error) {
+      port2.postMessage({ type: "failed", failure: toFailure(error) });
     }
   }
 }

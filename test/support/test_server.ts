@@ -1,11 +1,13 @@
 import { type EventStream, readEventStream } from "./event_stream.ts";
 import { ROOT, RunningDeno } from "./process.ts";
 
-/** The test server (test/support/server.ts) as a process of its own, with the test model. */
+/** The test server (test/support/server.ts) as a process of its own. */
 export class TestServer implements AsyncDisposable {
   readonly #deno: RunningDeno;
   /** `http://127.0.0.1:PORT`. */
   readonly address: string;
+  /** Log lines of errors that reached nobody. */
+  readonly strayErrors: string[] = [];
 
   private constructor(deno: RunningDeno, address: string) {
     this.#deno = deno;
@@ -13,9 +15,9 @@ export class TestServer implements AsyncDisposable {
     this.#drainLog();
   }
 
-  /** Starts it on a free port and waits until it says that it listens. */
+  /** Starts it with the test model on a free port and waits until it says that it listens. */
   static async start(...flags: string[]): Promise<TestServer> {
-    return await TestServer.startIn({}, ...flags);
+    return await TestServer.#start({}, ["--test-model", ...flags]);
   }
 
   /** The same with an environment beside this process's own. */
@@ -23,8 +25,20 @@ export class TestServer implements AsyncDisposable {
     environment: Readonly<Record<string, string>>,
     ...flags: string[]
   ): Promise<TestServer> {
+    return await TestServer.#start(environment, ["--test-model", ...flags]);
+  }
+
+  /** Starts it with the models of the flags, or else with the one that ships with the project. */
+  static async startWithDevice(...flags: string[]): Promise<TestServer> {
+    return await TestServer.#start({}, flags);
+  }
+
+  static async #start(
+    environment: Readonly<Record<string, string>>,
+    flags: readonly string[],
+  ): Promise<TestServer> {
     const file = `${ROOT}test/support/server.ts`;
-    const args = ["run", "--allow-all", "--frozen", file, "--test-model", "--port", "0", ...flags];
+    const args = ["run", "--allow-all", "--frozen", file, "--port", "0", ...flags];
     const deno = new RunningDeno(args, environment);
     const printed: (string | null)[] = [];
     while (printed.at(-1) !== null) {
@@ -34,6 +48,11 @@ export class TestServer implements AsyncDisposable {
       printed.push(line);
     }
     throw new Error(`Cannot find the server's address: it printed ${printed.join("\n")}`);
+  }
+
+  /** Of the server's process. */
+  get pid(): number {
+    return this.#deno.process.pid;
   }
 
   get status(): Promise<Deno.CommandStatus> {
@@ -68,6 +87,8 @@ export class TestServer implements AsyncDisposable {
 
   /** A pipe that nobody empties would stop the server. */
   async #drainLog(): Promise<void> {
-    while (await this.#deno.line() !== null);
+    for (let line = await this.#deno.line(); line !== null; line = await this.#deno.line()) {
+      if (line.includes('"event":"stray_error"')) this.strayErrors.push(line);
+    }
   }
 }

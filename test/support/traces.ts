@@ -85,7 +85,9 @@ export interface DdpmTrace extends TraceSettings {
  * [iterations, block_size, vocabulary], or [iterations, vocabulary] with the written position's row
  * only.
  */
-export type Trace = (FirstHittingTrace | DdpmTrace) & { readonly uniforms: Float32Array | null };
+export type Trace = (FirstHittingTrace | DdpmTrace) & {
+  readonly uniforms: Float32Array | Float64Array | null;
+};
 
 /** Absolute paths of the traces in a fixture folder, by name. */
 export function traceFiles(folder: string): string[] {
@@ -111,7 +113,11 @@ export function readTrace(path: string): Trace {
  *
  * @throws {RangeError} If the trace records none for that iteration.
  */
-export function gumbelUniforms(trace: Trace, iteration: number, position: number): Float32Array {
+export function gumbelUniforms(
+  trace: Trace,
+  iteration: number,
+  position: number,
+): Float32Array | Float64Array {
   const { uniforms, steps, block_size: blockSize, mask } = trace;
   const vocabularySize = mask + 1;
   if (!uniforms || iteration >= steps.length) {

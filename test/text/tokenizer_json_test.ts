@@ -37,6 +37,8 @@ const DAMAGED: [string, unknown][] = [
   ["an empty added token", { ...JSON_FILE, added_tokens: [{ id: 5000, content: "" }] }],
   ["an added token in the place of another", withAdded({ id: 3, content: "<s>" })],
   ["an added token with two ids", withAdded({ id: 5000, content: "!" })],
+  ["an added token of a million characters", withAdded({ id: 5000, content: "a".repeat(1e6) })],
+  ["a lone surrogate", withAdded({ id: 5000, content: "a\ud800" })],
   ["an unknown normalizer", { ...JSON_FILE, normalizer: { type: "Upper" } }],
   ["a normalizer that is text", { ...JSON_FILE, normalizer: "NFC" }],
   ["an unknown pre-tokenizer", { ...JSON_FILE, pre_tokenizer: { type: "Words" } }],

@@ -4,6 +4,7 @@ import { OPENAI_OPERATIONS } from "./openai_operations.ts";
 import { describeOperation, type Operation, type Tag } from "./operation.ts";
 import { listCodes, wholeRefusals } from "./refusals.ts";
 import { SCHEMAS } from "./schemas.ts";
+import { SCORE_OPERATIONS } from "./score.ts";
 import { SERVER_OPERATIONS } from "./server_operations.ts";
 import { TOKEN_OPERATIONS } from "./tokens.ts";
 
@@ -11,6 +12,7 @@ const TAGS: Readonly<Record<Tag, string>> = {
   OpenAI: "What OpenAI's clients call.",
   Blocks: "The server's own streams: one event per finished block, and no block is lost when a " +
     "connection is.",
+  Likelihood: "How likely a model finds text.",
   Models: "What is served.",
   Tokens: "Text to tokens and back.",
   Server: "How the server is.",
@@ -66,6 +68,7 @@ export function openApiDocument({ version }: { readonly version: string }): Json
     paths: describePaths([
       ...OPENAI_OPERATIONS,
       ...BLOCKS_OPERATIONS,
+      ...SCORE_OPERATIONS,
       ...TOKEN_OPERATIONS,
       ...SERVER_OPERATIONS,
     ]),

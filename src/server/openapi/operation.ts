@@ -5,7 +5,7 @@ import { headersOf, OF_ALL, OF_KEYS, refusalsOf } from "./refusals.ts";
 import type { SchemaName } from "./schemas.ts";
 
 /** Groups of operations. */
-export type Tag = "OpenAI" | "Blocks" | "Models" | "Tokens" | "Server";
+export type Tag = "OpenAI" | "Blocks" | "Likelihood" | "Models" | "Tokens" | "Server";
 
 /** A parameter of an operation outside its body. */
 export interface Parameter {

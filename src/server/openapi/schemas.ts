@@ -9,6 +9,7 @@ import {
   Completion,
   CompletionChunk,
 } from "../responses/openai.ts";
+import { Score } from "../responses/score.ts";
 import { Diffusion, Usage } from "../responses/summaries.ts";
 import {
   BlocksRequest,
@@ -16,6 +17,7 @@ import {
   ChatMessage,
   CompletionRequest,
 } from "./requests.ts";
+import { ScoreRequest } from "./score.ts";
 import { Detokenization, DetokenizeRequest, Tokenization, TokenizeRequest } from "./tokens.ts";
 
 /** Everything that a body or the data of an event may be, by its name in the document. */
@@ -33,6 +35,8 @@ export const SCHEMAS = {
   BlocksStep,
   Block,
   BlocksDone,
+  ScoreRequest,
+  Score,
   Model,
   ModelList,
   TokenizeRequest,

@@ -1,20 +1,14 @@
 import { z } from "zod";
 import { Count, TokenId } from "../responses/numbers.ts";
+import { DetokenizeFields, TokenizeFields } from "../tokenize.ts";
 import { EXAMPLE_MODEL } from "./examples.ts";
 import type { Operation } from "./operation.ts";
 import { OF_BODIES, OF_FIELDS, OF_MODELS } from "./refusals.ts";
 
-const model = z.string().optional()
-  .describe("Id of a served model; the default model where it is absent.");
 const usedModel = z.string().describe("Id of the model.");
 
 /** A request to `/tokenize`. */
-export const TokenizeRequest = z.strictObject({
-  model,
-  text: z.string().describe("Text to turn into token ids; it never becomes special tokens."),
-  add_special_tokens: z.boolean().default(false)
-    .describe("Whether to put a BOS first, where the model has one."),
-}).describe("A text to tokenise.");
+export const TokenizeRequest = TokenizeFields.describe("A text to tokenise.");
 
 /** The answer of `/tokenize`. */
 export const Tokenization = z.object({
@@ -26,10 +20,7 @@ export const Tokenization = z.object({
 }).describe("The tokens of a text.");
 
 /** A request to `/detokenize`. */
-export const DetokenizeRequest = z.strictObject({
-  model,
-  tokens: z.array(z.int()).describe("Token ids below the vocabulary size, but not the mask."),
-}).describe("Token ids to turn into text.");
+export const DetokenizeRequest = DetokenizeFields.describe("Token ids to turn into text.");
 
 /** The answer of `/detokenize`. */
 export const Detokenization = z.object({

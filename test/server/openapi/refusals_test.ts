@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { BusyError } from "../../../src/engine/request.ts";
+import type { Scoring } from "../../../src/engine/score.ts";
 import {
   type DocumentedOperation,
   exampleApp,
@@ -29,8 +30,10 @@ const isAny = () => true;
 const isPrivate = ({ path }: DocumentedOperation) => !["/", "/health", "/ready"].includes(path);
 const hasBody = ({ body }: DocumentedOperation) => body !== undefined;
 const generates = ({ path }: DocumentedOperation) => GENERATING.includes(path);
+const scores = ({ path }: DocumentedOperation) => path === "/v1/score";
+const computes = (operation: DocumentedOperation) => generates(operation) || scores(operation);
 const usesModels = (operation: DocumentedOperation) =>
-  generates(operation) || /^\/(v1\/models|tokenize|detokenize)/.test(operation.path);
+  computes(operation) || /^\/(v1\/models|tokenize|detokenize)/.test(operation.path);
 
 function withHeader(name: string, value: string) {
   return ({ url, init }: WireRequest): WireRequest => {
@@ -50,6 +53,12 @@ function withScript(script: NonNullable<NonNullable<AppOptions>["script"]>): App
 
 const endless = () => new ReadableStream<Uint8Array>();
 const never = () => new Promise<void>(() => {});
+
+/** A scoring that ends when it is cancelled. */
+function endlessScoring(): Scoring {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  return { scores: promise, cancel: () => resolve(null) };
+}
 
 const REFUSALS: readonly Refusal[] = [
   { code: "missing_api_key", isFor: isPrivate, app: () => ({ settings: { apiKeys: ["a"] } }) },
@@ -94,18 +103,21 @@ const REFUSALS: readonly Refusal[] = [
   },
   ...(["queue_full", "draining", "device_lost", "model_loading"] as const).map((code) => ({
     code,
-    isFor: generates,
+    isFor: computes,
     app: () => withScript({ refusal: new BusyError(code) }),
   })),
   {
     code: "internal_error",
-    isFor: generates,
+    isFor: computes,
     app: () => withScript({ refusal: new TypeError("no") }),
   },
   {
     code: "generation_timeout",
-    isFor: generates,
-    app: () => ({ ...withScript({ beforeStep: never }), settings: { requestTimeoutMs: 1 } }),
+    isFor: computes,
+    app: () => ({
+      ...withScript({ beforeStep: never, scoring: endlessScoring }),
+      settings: { requestTimeoutMs: 1 },
+    }),
   },
   {
     code: "generation_not_found",

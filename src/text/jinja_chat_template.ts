@@ -1,0 +1,110 @@
+import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { type ChatMessage, type ChatTemplate, ChatTemplateError } from "./chat_template.ts";
+import { Disguise } from "./disguise.ts";
+import { strftime } from "./strftime.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** What a {@linkcode JinjaChatTemplate} needs beside its source. */
+export interface JinjaOptions {
+  readonly tokenizer: Pick<Tokenizer, "special" | "encodeTemplate">;
+  /** Contents of special tokens by the names that the template has for them, such as `bos_token`. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  /** Templates may write the date. */
+  readonly now: () => Date;
+}
+
+/** What `raise_exception()` throws. */
+class Refusal extends Error {}
+
+/**
+ * A chat template of a checkpoint, in Jinja as Hugging Face's libraries understand it.
+ *
+ * Source: transformers, `utils/chat_template_utils.py`.
+ */
+export class JinjaChatTemplate implements ChatTemplate {
+  readonly #source: string;
+  readonly #template: Template;
+  readonly #options: JinjaOptions;
+
+  /** @throws {SyntaxError} If `source` is no template. */
+  constructor(source: string, options: JinjaOptions) {
+    this.#source = source.replace(/\r\n?/g, "\n");
+    this.#options = options;
+    try {
+      this.#template = new Template(this.#source);
+    } catch (cause) {
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      throw new SyntaxError(`Cannot read the chat template: ${problem}`, { cause });
+    }
+  }
+
+  tokens(messages: readonly ChatMessage[]): number[] {
+    const { tokenizer } = this.#options;
+    const texts = messages.flatMap(({ content, name = "" }) => [content, name]);
+    const disguise = new Disguise(tokenizer.special, [this.#source, ...texts]);
+    try {
+      const shown = messages.map((each) => this.#show(each, disguise));
+      return tokenizer.encodeTemplate(this.#render(shown), disguise);
+    } catch (cause) {
+      throw this.#toError(cause);
+    }
+  }
+
+  /**
+   * A message as the template sees it. Roles are not disguised: some templates make special tokens
+   * of them.
+   */
+  #show({ role, content, name }: ChatMessage, disguise: Disguise): Record<string, string> {
+    // An older word for the same; templates may refuse roles that they do not know.
+    const isKnown = role !== "developer" || this.#source.includes(role);
+    return {
+      role: isKnown ? role : "system",
+      content: disguise.putOn(content),
+      ...(name === undefined ? {} : { name: disguise.putOn(name) }),
+    };
+  }
+
+  #render(messages: readonly Record<string, string>[]): string {
+    const variables = {
+      ...GLOBALS,
+      strftime_now: (format: string) => strftime(this.#options.now(), format),
+      ...this.#options.specialTokens,
+      messages,
+      tools: null,
+      documents: null,
+      add_generation_prompt: true,
+    };
+    const environment = new Environment();
+    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+    return String(new Interpreter(environment).run(this.#template.parsed).value);
+  }
+
+  #toError(cause: unknown): ChatTemplateError {
+    // A refusal may quote the messages; one that is in the template as it is does not.
+    const isOwn = cause instanceof Refusal && this.#source.includes(cause.message);
+    const reason = isOwn && cause.message !== "" ? `: ${cause.message}` : "";
+    return new ChatTemplateError(`The chat template does not take these messages${reason}`, {
+      cause,
+    });
+  }
+}
+
+const GLOBALS = {
+  true: true,
+  True: true,
+  false: false,
+  False: false,
+  none: null,
+  None: null,
+  range,
+  raise_exception: (message: unknown) => {
+    throw new Refusal(String(message));
+  },
+};
+
+/** Python's `range()`. */
+function range(first: number, second?: number, step = 1): number[] {
+  const [start, stop] = second === undefined ? [0, first] : [first, second];
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  return Array.from({ length }, (_, i) => start + i * step);
+}
