@@ -1,8 +1,8 @@
-/// <reference lib="dom" />
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { ROOT } from "../support/process.ts";
 import { TestServer } from "../support/test_server.ts";
 import { type Bench, Tab } from "./bench.ts";
+import { freezeAmid } from "./in_page.js";
 
 /** Pictures of the playground with the model that ships, amid a block, for `docs`. */
 export async function takeScreenshots(bench: Bench): Promise<void> {
@@ -19,19 +19,7 @@ export async function takeScreenshots(bench: Bench): Promise<void> {
     await page.locator("#generate-seed").fill("5");
     await page.getByRole("checkbox", { name: "keep colours" }).first().check();
     await page.locator("#generate .primary").click();
-    await page.waitForFunction(
-      () => {
-        const count = (selector: string) =>
-          document.querySelectorAll(`#generate ${selector}`).length;
-        const isAmid = count(".block") === 4 && count(".current .token") >= 6;
-        // The moment stands still: what goes on changes what is not shown any more.
-        const shown = isAmid ? document.querySelectorAll("#generate :is(.text, .panel)") : [];
-        for (const each of shown) each.replaceWith(each.cloneNode(true));
-        return isAmid;
-      },
-      undefined,
-      { polling: 10 },
-    );
+    await page.waitForFunction(freezeAmid, undefined, { polling: 10 });
     await page.screenshot({ path: `${ROOT}docs/playground-${colorScheme}.png` });
     await page.keyboard.press("Escape");
   }

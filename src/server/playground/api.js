@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { readEvents } from "./events.js";
 
 /** @typedef {import("./events.js").BlocksEvent} BlocksEvent */

@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { curlCall, javaScriptCall } from "./calls.js";
 import { create } from "./dom.js";
 

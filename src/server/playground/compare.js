@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { ApiError } from "./api.js";
 import { create, enable, find } from "./dom.js";
 import { fieldsOf } from "./fields.js";

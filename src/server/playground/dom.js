@@ -1,6 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
-
 /**
  * Makes an element. Attributes that are false are left out, true ones are empty.
  *

@@ -1,6 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
-
 /** @typedef {import("../replay_log.ts").ReplayedEvent} BlocksEvent */
 
 /**

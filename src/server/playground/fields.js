@@ -1,6 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
-
 /**
  * A JSON Schema of one field, as far as the page reads it.
  *

@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { ApiError } from "./api.js";
 import { CallView } from "./call_view.js";
 import { enable, find } from "./dom.js";

@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { create } from "./dom.js";
 
 /** What the ends of each scale mean. */

@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { Api, ApiError } from "./api.js";
 import { CompareMode } from "./compare.js";
 import { create, find } from "./dom.js";

@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { create, prose } from "./dom.js";
 import { isFor, valueOf } from "./fields.js";
 

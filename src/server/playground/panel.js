@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { create } from "./dom.js";
 import { format } from "./stats.js";
 

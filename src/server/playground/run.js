@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { ApiError } from "./api.js";
 import { RunStats } from "./stats.js";
 

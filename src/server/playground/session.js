@@ -1,6 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
-
 /** @typedef {import("./fields.js").Model} Model */
 /** @typedef {import("./fields.js").FieldSchema} FieldSchema */
 

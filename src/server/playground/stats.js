@@ -1,6 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
-
 /** @typedef {import("./events.js").BlocksEvent} BlocksEvent */
 
 /** What a run comes to, counted from its events while it goes on. */

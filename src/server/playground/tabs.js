@@ -1,6 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
-
 /**
  * Makes a list of tabs work, with arrow keys too; the first is chosen.
  *

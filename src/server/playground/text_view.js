@@ -1,5 +1,3 @@
-// @ts-check
-/// <reference lib="dom" />
 import { create, createToken, keepAtEnd } from "./dom.js";
 
 /** @typedef {Extract<import("./events.js").BlocksEvent, { event: "start" }>["data"]} StartData */

@@ -1,7 +1,7 @@
-/// <reference lib="dom" />
 import { assert, assertEquals } from "@std/assert";
 import axe from "axe-core";
 import { type Bench, Tab } from "../bench.ts";
+import { backgroundOf, focused, overflow, runAxe } from "../in_page.js";
 
 /** axe-core finds nothing wrong, in light and dark, at rest and at work. */
 export async function checkAxe(bench: Bench): Promise<void> {
@@ -29,14 +29,9 @@ export async function checkAxe(bench: Bench): Promise<void> {
 /** Checks with axe-core what the tab shows now. */
 export async function assertAccessible({ page }: Tab, state: string): Promise<void> {
   await page.evaluate(axe.source);
-  const { violations, passes } = await page.evaluate(() => {
-    // axe-core adds itself to the page's global object.
-    const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
-    return axe.run(document);
-  });
-  const found = violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]);
+  const { found, rules } = await page.evaluate(runAxe);
   assertEquals([state, ...found], [state]);
-  assert(passes.length > 15, `axe-core looked at ${passes.length} rules only`);
+  assert(rules > 15, `axe-core looked at ${rules} rules only`);
 }
 
 /** Everything can be reached and done with the keyboard alone. */
@@ -47,12 +42,7 @@ export async function checkKeyboard(bench: Bench): Promise<void> {
   const reached = new Set<string>();
   for (let i = 0; i < 60; i++) {
     await page.keyboard.press("Tab");
-    reached.add(
-      await page.evaluate(() => {
-        const element = document.activeElement!;
-        return element.id || element.className || element.textContent || "";
-      }),
-    );
+    reached.add(await page.evaluate(focused));
   }
   const names = ["tab-generate", "theme", "prompt", "primary", "stop", "text"];
   const options = ["strategy", "block_size", "max_tokens", "temperature", "top_p", "top_k", "seed"];
@@ -82,12 +72,11 @@ export async function checkLooks(bench: Bench): Promise<void> {
   await page.locator("#generate-max_tokens").fill("40");
   await page.locator("#generate .primary").click();
   await tab.says("#generate .status", /^40 tokens/);
-  const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assertEquals(await overflow(), 0);
+  assertEquals(await page.evaluate(overflow), 0);
   await page.getByRole("tab", { name: "Compare" }).click();
-  assertEquals(await overflow(), 0);
+  assertEquals(await page.evaluate(overflow), 0);
   const lightness = async () => {
-    const colour = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const colour = await page.locator("body").evaluate(backgroundOf);
     return Number(/\d+/.exec(colour)![0]);
   };
   assert(await lightness() < 64, "dark by the system");

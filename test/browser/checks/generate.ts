@@ -1,16 +1,18 @@
-/// <reference lib="dom" />
 import { assert, assertEquals } from "@std/assert";
 import { type Bench, copyOf, Tab } from "../bench.ts";
+import { backgroundOf, watched, watchText } from "../in_page.js";
 
 const PROMPT = "An owl asked:\nwho? who? ";
 
-/** What was seen of the text, after every change. */
-interface Sight {
-  /** Finished blocks. */
-  readonly blocks: number;
-  /** Places of the current block, and those of them that are masked. */
-  readonly places: number;
-  readonly masks: number;
+/** What was seen of the text. */
+interface Watched {
+  /** After every change: finished blocks, places of the current one, those that are masked. */
+  readonly sights: readonly {
+    readonly blocks: number;
+    readonly places: number;
+    readonly masks: number;
+  }[];
+  readonly colours: readonly string[];
 }
 
 /** Options are the live schema's and the model's; what was not changed is not sent. */
@@ -95,12 +97,12 @@ export async function checkGenerate(bench: Bench): Promise<void> {
   await page.locator("#prompt").fill(PROMPT);
   await page.locator("#generate-block_size").selectOption("8");
   await page.locator("#generate-max_tokens").fill("20");
-  await watchText(tab);
+  await page.evaluate(watchText);
   await page.locator("#generate .primary").click();
   await tab.says("#generate .status", /^20 tokens in 3 blocks .*: the length is reached$/);
   assertEquals(await tab.textOf("#generate"), copyOf(PROMPT, 20));
   assertEquals(await page.locator("#generate .text").textContent(), PROMPT + copyOf(PROMPT, 20));
-  const { sights, colours } = await page.evaluate(() => globalThis.watched);
+  const { sights, colours } = await page.evaluate(watched) as Watched;
   for (const block of [0, 1, 2]) {
     const own = sights.filter((sight) => sight.blocks === block && sight.places > 0);
     const masks = own.map((sight) => sight.masks);
@@ -150,8 +152,7 @@ export async function checkColours(bench: Bench): Promise<void> {
   await tab.says("#generate .status", /16 tokens/);
   assertEquals(await tab.textOf("#generate"), "Once upon a time");
   const background = (at: "first" | "last") =>
-    page.locator("#generate .block .token > span")[at]()
-      .evaluate((token) => getComputedStyle(token).backgroundColor);
+    page.locator("#generate .block .token > span")[at]().evaluate(backgroundOf);
   const byConfidence = [await background("first"), await background("last")];
   await page.getByRole("radio", { name: "step" }).first().check();
   const byStep = [await background("first"), await background("last")];
@@ -182,28 +183,4 @@ export async function checkStop(bench: Bench): Promise<void> {
   await page.locator("#generate-max_tokens").fill("4090");
   await page.locator("#generate .primary").click();
   await tab.says("#generate .alert", /context length is 4096 tokens/);
-}
-
-declare global {
-  var watched: { sights: Sight[]; colours: string[] };
-}
-
-/** Notes what can be seen of the text whenever it changes. */
-async function watchText({ page }: Tab): Promise<void> {
-  await page.evaluate(() => {
-    const text = document.querySelector("#generate .text")!;
-    const count = (selector: string) => text.querySelectorAll(selector).length;
-    globalThis.watched = { sights: [], colours: [] };
-    new MutationObserver(() => {
-      const blocks = count(".block");
-      globalThis.watched.sights.push({
-        blocks,
-        places: count(".current > *"),
-        masks: count(".mask"),
-      });
-      for (const token of text.querySelectorAll<HTMLElement>(".current .seen")) {
-        globalThis.watched.colours.push(token.style.getPropertyValue("--confidence"));
-      }
-    }).observe(text, { childList: true, subtree: true });
-  });
 }
