@@ -87,7 +87,8 @@ export class ScoreMode {
     this.#options?.element.remove();
     this.#options = new Options(fields, { id: "score", onChange: () => this.#showCall() });
     this.#fold.append(this.#options.element);
-    this.#showCall();
+    // With few draws many tokens are never masked, and say nothing.
+    this.#options.set("samples", "16");
   }
 
   /** @returns {Record<string, unknown>} */
