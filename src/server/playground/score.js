@@ -104,9 +104,9 @@ export class ScoreMode {
     };
   }
 
-  #showCall() {
+  #showCall(fields = this.#request()) {
     const address = this.#api.addressOf("v1/score");
-    this.#call.show({ address, fields: this.#request(), needsKey: this.#api.key !== "" });
+    this.#call.show({ address, fields, needsKey: this.#api.key !== "" });
   }
 
   async #start() {
@@ -115,9 +115,12 @@ export class ScoreMode {
     this.#status.textContent = "Scoring";
     this.#options?.mark(null);
     try {
-      const answer = await this.#api.post("v1/score", this.#request());
-      const { data: [scored] } = /** @type {{ data: Scored[] }} */ (answer);
+      const fields = this.#request();
+      const answer = await this.#api.post("v1/score", fields);
+      const { seed, data: [scored] } = /** @type {{ seed: number, data: Scored[] }} */ (answer);
       if (scored !== undefined) this.#show(scored);
+      // With the seed the call gives these very numbers.
+      this.#showCall({ ...fields, seed });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.#status.textContent = "";

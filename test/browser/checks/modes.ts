@@ -78,6 +78,8 @@ export async function checkScore(bench: Bench): Promise<void> {
   const sent = tab.requests.find(({ method }) => method === "POST")!;
   const request = { input: "An owl", context: "Once, ", samples: 16, details: true };
   assertEquals(JSON.parse(sent.body), request);
+  // The call gives these very numbers: it has the seed.
+  await tab.says("#score .call code", /"seed":\d+/);
   await assertAccessible(tab, "scored");
   await page.route("**/v1/models", async (route) => {
     const list = await (await route.fetch()).json();
