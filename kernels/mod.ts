@@ -8,7 +8,7 @@ export { tuneLinear } from "./linear_tuning.ts";
 export { logProb } from "./log_prob.ts";
 export { plan } from "./plan.ts";
 export { propose } from "./propose.ts";
-export { JOURNAL_HEADER, reveal, STATUS } from "./reveal.ts";
+export { JOURNAL_HEADER, journalWords, reveal, STATUS } from "./reveal.ts";
 export { MAX_POSITIONS, type RotaryTables, rotaryTables } from "./rotary.ts";
 export * from "./rows.ts";
 export { timestepEmbedding, timestepFrequencies } from "./timestep_embedding.ts";

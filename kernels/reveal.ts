@@ -9,6 +9,11 @@ const kernel = defineKernel("reveal", source, headFields, proposalFields, sequen
 /** Words before the tokens of a journal entry. */
 export const JOURNAL_HEADER = 6;
 
+/** Words of a journal entry: the header, a block's tokens, and their confidences. */
+export function journalWords(blockSize: number): number {
+  return JOURNAL_HEADER + 2 * blockSize;
+}
+
 /** What happened to a sequence in a pass: it was over before, was denoised, or failed. */
 export const STATUS = { idle: 0, denoised: 1, failed: 2 } as const;
 

@@ -4,8 +4,9 @@
 // did goes to the journal, which the host reads once a burst.
 //
 // burst, sequences, tokens: as in plan.wgsl. journal: per lane and pass, at the place the host gave:
-// status, start, step, nfe, masks left, and the block's tokens. One workgroup a lane; the first also
-// clears the counts for the next pass.
+// status, start, step, nfe, masks left, the block's tokens, and for each of its positions the
+// confidence with which this pass revealed it, 0 where it did not. One workgroup a lane; the first
+// also clears the counts for the next pass.
 // Source: the rules of src/diffusion/remasking, each by the file of its name.
 
 struct Params {
@@ -34,6 +35,8 @@ var<workgroup> sequence: Sequence;
 // What the choice goes by, larger first, and the rank that follows.
 var<workgroup> score: array<f32, MAX_BLOCK>;
 var<workgroup> ranked: array<u32, MAX_BLOCK>;
+// Of the tokens that this pass reveals, by their place in the block; 0 for all others.
+var<workgroup> confidence: array<f32, MAX_BLOCK>;
 var<workgroup> revealed: u32;
 var<workgroup> failures: atomic<u32>;
 var<workgroup> stops: atomic<u32>;
@@ -132,15 +135,18 @@ fn reveal(
     rank_heads(lane);
     for (var rank = lane; rank < revealed; rank += LANES) {
       let head = sequence.first_head + ranked[rank];
-      tokens[place(slot, sequence.start + heads[head].offset)] = proposals[head].token;
+      let offset = heads[head].offset;
+      tokens[place(slot, sequence.start + offset)] = proposals[head].token;
+      confidence[offset] = proposals[head].confidence;
     }
-    // What follows reads the tokens written above.
+    // What follows reads the tokens and confidences written above.
     storageBarrier();
     workgroupBarrier();
     for (var j = lane; j < sequence.block_size; j += LANES) {
       let position = sequence.start + j;
       let token = tokens[place(slot, position)];
       journal[entry + JOURNAL_HEADER + j] = token;
+      journal[entry + JOURNAL_HEADER + sequence.block_size + j] = bitcast<u32>(confidence[j]);
       if (token == sequence.stop_token && position >= sequence.prompt_end) {
         atomicAdd(&stops, 1u);
       }

@@ -1,10 +1,11 @@
 import { describeAdapter, findAdapter } from "./adapter.ts";
-import { readOsRelease, remedy } from "./adapter_setup.ts";
+import { remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
 import { SERVED_SCORING } from "./score_texts.ts";
 import { scorerLimits } from "../evaluation/scorer.ts";
+import { readOsRelease } from "./system_packages.ts";
 import { requestDevice } from "../gpu/mod.ts";
 import {
   defaultFormat,

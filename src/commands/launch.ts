@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
 import type { Adapter } from "./adapter.ts";
 import { ensureAdapter, thisMachine } from "./adapter_setup.ts";
+import { ensureBrowser, thisBrowserMachine } from "./browser_setup.ts";
 import { runChild } from "./child.ts";
 import { findDeviceMemory } from "./device_memory.ts";
 import { UsageError } from "./flags.ts";
@@ -71,6 +72,7 @@ async function runCommand(
 }
 
 async function runTests({ args, environment }: Invocation): Promise<number> {
+  await ensureBrowser(thisBrowserMachine(environment));
   const summary = new TestSummary();
   const status = await runChild({
     args: ["test", "--allow-all", "--frozen", ...args],

@@ -1,11 +1,11 @@
 import { basename, dirname, fromFileUrl, join, resolve } from "@std/path";
 import { findBlobs } from "../weights/directory.ts";
-import { OS_RELEASE } from "./adapter_setup.ts";
 import { parseCheckOptions } from "./check.ts";
 import { authorityOf, type Config, type ModelSource, parseConfig, readModels } from "./config.ts";
 import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
 import { parsePullOptions, PULL_VARIABLES, STORAGE_HOSTS } from "./pull_options.ts";
+import { OS_RELEASE } from "./system_packages.ts";
 import { readTraceFile } from "./trace_file.ts";
 import { trainPaths } from "./train_options.ts";
 import { parseTokenizerOptions } from "./train_tokenizer.ts";

@@ -20,12 +20,12 @@ export function scoreTexts(scorer: Scorer): ScoreTexts {
 
 async function* scoreAll(
   scorer: Scorer,
-  { texts, blockSize, samples, seed }: ScoreRequest,
+  { texts, blockSize, samples, seed, byToken }: ScoreRequest,
   rowsOfPass: () => number,
 ): AsyncGenerator<number, readonly TextScore[]> {
   const all = texts.map(({ tokens, given }) => ({ x0: tokens, given, blockSize }));
   const estimator = { type: "counts" } as const;
-  const steps = boundsOf(scorer, all, { estimator, samples, seed, rowsOfPass });
+  const steps = boundsOf(scorer, all, { estimator, samples, seed, rowsOfPass, byToken });
   let rows = 0;
   try {
     for (let step = await steps.next();; step = await steps.next()) {

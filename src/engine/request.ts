@@ -37,6 +37,8 @@ export interface StepEvent {
   readonly tokens: readonly (number | null)[];
   /** Indices into `tokens` that this step filled. */
   readonly revealed: readonly number[];
+  /** Probabilities of the tokens drawn there, in the order of `revealed`. */
+  readonly confidence: readonly number[];
 }
 
 /** A finished block. */

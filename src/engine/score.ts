@@ -7,6 +7,8 @@ export interface ScoreRequest {
   readonly samples: number;
   /** Integer in [0, 2^53). */
   readonly seed: number;
+  /** Whether {@linkcode TextScore.byToken} is wanted. */
+  readonly byToken: boolean;
 }
 
 /** A text to score. */
@@ -27,6 +29,8 @@ export interface TextScore {
   readonly error: number;
   /** Whether it is −ln p itself. */
   readonly isExact: boolean;
+  /** What each scored token has in `nelbo`, in their order; only where that was asked for. */
+  readonly byToken?: readonly number[];
 }
 
 /** A scoring under way, seen from outside the engine. */

@@ -124,14 +124,17 @@ export class Sequence {
     return this.hasEnded ? [] : [this.#finish("cancelled")];
   }
 
-  #step({ tokens, start, step, nfe, masked }: LaneResult): SequenceEvent {
-    const generated = tokens.slice(Math.max(0, this.request.prompt.length - start));
+  #step(result: LaneResult): SequenceEvent {
+    const { start, step, nfe, masked } = result;
+    const firstGenerated = Math.max(0, this.request.prompt.length - start);
+    const tokens = result.tokens.slice(firstGenerated);
     const before = this.#before;
-    const revealed = generated.flatMap((token, i) =>
+    const revealed = tokens.flatMap((token, i) =>
       token !== null && (before?.[i] ?? null) === null ? [i] : []
     );
-    this.#before = masked === 0 ? null : generated;
-    return { type: "step", block: this.#blocks, step, nfe, tokens: generated, revealed };
+    this.#before = masked === 0 ? null : tokens;
+    const confidence = revealed.map((i) => result.confidence[firstGenerated + i]!);
+    return { type: "step", block: this.#blocks, step, nfe, tokens, revealed, confidence };
   }
 
   #block({ tokens, start, step, nfe }: LaneResult, now: number): SequenceEvent[] {

@@ -1,5 +1,6 @@
 import { drawCopy, type Estimator, type NoisyCopy, type Text } from "./noisy_copy.ts";
 import type { Scorer, ScoringProgress } from "./scorer.ts";
+import type { NoisyText } from "./scoring_plan.ts";
 
 /** A bound on −ln p of the scored tokens of a text: the NELBO. */
 export interface Bound {
@@ -11,6 +12,8 @@ export interface Bound {
   readonly error: number;
   /** Whether it is −ln p itself: blocks of one token know no noise. */
   readonly isExact: boolean;
+  /** What each scored token has in `nelbo`, in their order; only where that was asked for. */
+  readonly byToken?: readonly number[];
 }
 
 /** How bounds are drawn. */
@@ -23,6 +26,8 @@ export interface BoundOptions {
   readonly positionOf?: (text: number) => number;
   /** Rows of the next pass at most. */
   readonly rowsOfPass?: () => number;
+  /** Whether {@linkcode Bound.byToken} is wanted. */
+  readonly byToken?: boolean;
 }
 
 /** A mean and its standard error. */
@@ -51,6 +56,18 @@ export function lossOf({ weights }: NoisyCopy, logP: ArrayLike<number>): number 
   return weights.reduce((sum, weight, i) => weight > 0 ? sum - weight * logP[i]! : sum, 0);
 }
 
+/** What each scored token has in the mean loss of a text's copies, nats. */
+function lossesByToken({ x0, given, copies }: NoisyText, logP: readonly Float64Array[]): number[] {
+  return x0.slice(given).map((_, i) => {
+    const place = given + i;
+    const sum = copies.reduce((total, { weights }, copy) => {
+      const weight = weights[place]!;
+      return weight > 0 ? total - weight * logP[copy]![place]! : total;
+    }, 0);
+    return sum / copies.length;
+  });
+}
+
 /**
  * Bounds the negative log-likelihood of texts, and stops after every pass.
  *
@@ -64,7 +81,7 @@ export async function* boundsOf(
   texts: readonly Text[],
   options: BoundOptions,
 ): AsyncGenerator<ScoringProgress, Bound[]> {
-  const { estimator, samples, seed, positionOf = () => 0, rowsOfPass } = options;
+  const { estimator, samples, seed, positionOf = () => 0, rowsOfPass, byToken } = options;
   const { maskToken } = scorer.network.config;
   const noisy = texts.map((text, i) => {
     const isExact = text.blockSize === 1;
@@ -74,8 +91,10 @@ export async function* boundsOf(
     return { ...text, copies: draws.map((draw) => drawCopy(text, { ...drawing, draw })) };
   });
   const logP = yield* scorer.score(noisy, { ...(rowsOfPass && { rowsOfPass }) });
-  return noisy.map(({ x0, given, blockSize, copies }, i) => {
+  return noisy.map((text, i) => {
+    const { x0, given, blockSize, copies } = text;
     const { mean, error } = estimate(copies.map((copy, draw) => lossOf(copy, logP[i]![draw]!)));
-    return { tokens: x0.length - given, nelbo: mean, error, isExact: blockSize === 1 };
+    const bound = { tokens: x0.length - given, nelbo: mean, error, isExact: blockSize === 1 };
+    return byToken ? { ...bound, byToken: lossesByToken(text, logP[i]!) } : bound;
   });
 }

@@ -1,4 +1,4 @@
-import { JOURNAL_HEADER, ROW_WORDS, STATUS, writeRow } from "../../kernels/mod.ts";
+import { JOURNAL_HEADER, journalWords, ROW_WORDS, STATUS, writeRow } from "../../kernels/mod.ts";
 import type { Copy, Gpu, Readback, Tensor } from "../gpu/mod.ts";
 import type { DenoiserLimits, LaneResult, PassPlan, PromptRows } from "./denoiser.ts";
 
@@ -43,7 +43,7 @@ export class BurstTables implements Disposable {
   /** Bytes of the longest journal. */
   static journalBytes({ passes, slots, rows }: DenoiserLimits): number {
     // A pass has fewer denoising rows than rows, so the blocks of its lanes fit in as many words.
-    return 4 * passes * (slots * JOURNAL_HEADER + rows);
+    return 4 * passes * (slots * journalWords(0) + journalWords(rows));
   }
 
   /** Copies the journal to the readback, at the end of the submission. */
@@ -66,7 +66,7 @@ export class BurstTables implements Disposable {
     this.#entries = passes.map(({ lanes }) =>
       lanes.map((slot) => {
         const entry = { slot, at: this.#journalWords, blockSize: model.blockSizeOf(slot) };
-        this.#journalWords += JOURNAL_HEADER + entry.blockSize;
+        this.#journalWords += journalWords(entry.blockSize);
         return entry;
       })
     );
@@ -92,13 +92,16 @@ export class BurstTables implements Disposable {
    */
   async read(): Promise<LaneResult[][]> {
     const words = new Uint32Array(await this.#readback.read(Math.max(4, this.#journalWords * 4)));
+    const floats = new Float32Array(words.buffer);
     return this.#entries.map((entries) =>
       entries.map(({ slot, at, blockSize }): LaneResult => {
         const [status = 0, start = 0, step = 0, nfe = 0, masked = 0] = words.subarray(at);
-        const block = words.subarray(at + JOURNAL_HEADER, at + JOURNAL_HEADER + blockSize);
+        const first = at + JOURNAL_HEADER;
+        const block = words.subarray(first, first + blockSize);
         const tokens = Array.from(block, (token) => token === this.#maskToken ? null : token);
+        const confidence = [...floats.subarray(first + blockSize, first + 2 * blockSize)];
         const name = STATUS_NAMES[status as keyof typeof STATUS_NAMES] ?? "failed";
-        return { slot, status: name, start, step, nfe, masked, tokens };
+        return { slot, status: name, start, step, nfe, masked, tokens, confidence };
       })
     );
   }

@@ -53,6 +53,8 @@ export interface LaneResult {
   readonly masked: number;
   /** The block after the step; `null` where masked. */
   readonly tokens: readonly (number | null)[];
+  /** Probabilities with which the step revealed its tokens, as in {@linkcode tokens}; else 0. */
+  readonly confidence: readonly number[];
 }
 
 /** Passes that were recorded and wait to be submitted. */

@@ -18,6 +18,7 @@ import { listModels, showModel } from "./models.ts";
 import { countRun, observeAll, traceRun } from "./observers.ts";
 import type { ObservedRun, ServerParts } from "./parts.ts";
 import { openApi } from "./openapi.ts";
+import { playground } from "./playground.ts";
 import { type RandomBytes, requestId } from "./request_id.ts";
 import type { RunObserver } from "./run.ts";
 import { postScore } from "./score.ts";
@@ -50,6 +51,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>({ getPath: pathOf });
 
   app.use(identify(parts), access(settings), requireKey(settings), limitTarget);
+  mount(app, "/", readable(playground()));
   mount(app, "/health", readable(health));
   mount(app, "/ready", readable(ready(models)));
   mount(app, "/metrics", readable(showMetrics(parts)));

@@ -144,9 +144,12 @@ function startData({ id, model, request, generation, resumeMs, fingerprint, ...r
   };
 }
 
-function stepData({ block, step, nfe, tokens, revealed }: StepEvent, { tokenizer }: LoadedModel) {
+function stepData(event: StepEvent, { tokenizer }: LoadedModel) {
+  const { block, step, nfe, tokens, revealed } = event;
   const pieces = tokens.map((token) => token === null ? null : tokenizer.piece(token));
-  return { block, step, nfe, tokens, pieces, revealed };
+  // More digits of a probability are noise of the device.
+  const confidence = event.confidence.map((each) => Number(each.toPrecision(4)));
+  return { block, step, nfe, tokens, pieces, revealed, confidence };
 }
 
 /** What a finished generation is summed up from. */

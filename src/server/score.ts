@@ -32,6 +32,8 @@ export const ScoreFields = z.strictObject({
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional()
     .describe("Equal seeds give equal numbers; by default a fresh one, which the answer has."),
   block_size: GENERATION_FIELDS.block_size,
+  details: z.boolean().default(false)
+    .describe("Whether the answer says of every token what it has in the bound."),
 });
 
 type Fields = z.output<typeof ScoreFields>;
@@ -48,7 +50,8 @@ export function postScore(parts: ServerParts): (c: Context<AppEnv>) => Promise<R
     const blockSize = blockSizeOf(fields, engine.model);
     const texts = textsOf(fields, loaded);
     checkStatus(engine.status);
-    const scoring = engine.score({ texts, blockSize, samples: fields.samples, seed });
+    const { samples, details: byToken } = fields;
+    const scoring = engine.score({ texts, blockSize, samples, seed, byToken });
     const promptTokens = texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     metrics.scored(engine.model.id, promptTokens);
     const scores = await finish(scoring, { signal: c.req.raw.signal, ...settings });
@@ -57,7 +60,10 @@ export function postScore(parts: ServerParts): (c: Context<AppEnv>) => Promise<R
       object: "score",
       model: engine.model.id,
       seed,
-      data: scores.map(toWire),
+      data: scores.map((score, index) => ({
+        ...toWire(score, index),
+        ...detailsOf(score, texts[index]!, loaded), // As many scores as texts.
+      })),
       usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
     });
   };
@@ -153,4 +159,15 @@ function toWire({ tokens, nelbo, error, isExact }: TextScore, index: number) {
     perplexity: Math.min(Math.exp(perToken), Number.MAX_VALUE),
     exact: isExact,
   };
+}
+
+/** What is told of every scored token, where that was asked for. */
+function detailsOf(
+  { byToken }: TextScore,
+  { tokens, given }: ScoredText,
+  { tokenizer }: LoadedModel,
+) {
+  if (byToken === undefined) return {};
+  const ids = tokens.slice(given);
+  return { token_ids: ids, token_nelbo: byToken, pieces: ids.map((id) => tokenizer.piece(id)) };
 }

@@ -283,7 +283,7 @@ function block(content: string | number[], index: number): SequenceEvent {
 /** A step after which the characters of `shown` are known, and the blanks are masked. */
 function step(shown: string): SequenceEvent {
   const tokens = [...shown].map((each) => each === " " ? null : each.charCodeAt(0));
-  return { type: "step", block: 1, step: 1, nfe: 1, tokens, revealed: [] };
+  return { type: "step", block: 1, step: 1, nfe: 1, tokens, revealed: [], confidence: [] };
 }
 
 function end(reason: "length" | "cancelled", passes: number): SequenceEvent {

@@ -27,6 +27,7 @@ const REQUEST: ScoreRequest = {
   blockSize: 4,
   samples: 3,
   seed: 11,
+  byToken: true,
 };
 
 /** An engine that scores on the device, and the scores that it was asked for. */

@@ -11,6 +11,7 @@ const SCORE: ScoreRequest = {
   blockSize: 4,
   samples: 1,
   seed: 7,
+  byToken: false,
 };
 const SCORES = halves(SCORE);
 

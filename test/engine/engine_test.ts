@@ -74,9 +74,10 @@ for (
       let before: readonly (number | null)[] = Array(8).fill(null);
       const own = steps.filter((step) => step.block === block.index);
       assertEquals(own.map(({ step }) => step), counts.map((_, i) => i + 1));
-      for (const { tokens, revealed } of own) {
+      for (const { tokens, revealed, confidence } of own) {
         const changed = tokens.flatMap((token, i) => token === before[i] ? [] : [i]);
         assertEquals(revealed, changed);
+        assertEquals(confidence, changed.map((i) => (i + 1) / 8));
         assert(changed.every((i) => before[i] === null), "a position that was known has changed");
         before = tokens;
       }

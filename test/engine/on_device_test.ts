@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { resolve } from "@std/path";
 import type { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
 import type { SequenceRequest } from "../../src/engine/request.ts";
@@ -127,6 +127,39 @@ for (
     },
   );
 }
+
+gpuTest(
+  "a trace tells how probable the tokens of a step were, as the reference does",
+  async (gpu) => {
+    await using engine = await DeviceEngine.open(gpu, TINY, { slots: 1 });
+    // The masks of the first block at once, after a prompt that ends inside it.
+    const [prompt, blockSize] = [promptOf(3, 5), 8];
+    const request = requestOf(prompt, {
+      maxTokens: 5,
+      blockSize,
+      strategy: { strategy: "sequential", steps: 1 },
+      temperature: 0,
+      trace: true,
+    });
+    const [outcome] = await engine.generate([request]);
+    const [step] = outcome!.events.filter(({ type }) => type === "step");
+    assert(step?.type === "step");
+    assertEquals(step.revealed, [0, 1, 2, 3, 4]);
+    const { logits } = forwardBlockCausal(loadNetwork(TINY), {
+      tokens: [...prompt, ...Array(5).fill(MASK)],
+      sigma: 0,
+      window: 4,
+      blockSize,
+    });
+    step.confidence.forEach((confidence, i) => {
+      const row = logits.subarray((3 + i) * 61, (3 + i) * 61 + MASK);
+      const highest = Math.max(...row);
+      const weight = row.reduce((sum, each) => sum + Math.exp(each - highest), 0);
+      // The device's logits are f32.
+      assertAlmostEquals(confidence, 1 / weight, 1e-4);
+    });
+  },
+);
 
 gpuTest("everything is given back, whatever way sequences end", async (gpu) => {
   await using engine = await DeviceEngine.open(gpu, TINY, { slots: 4 });

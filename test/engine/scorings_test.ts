@@ -9,7 +9,7 @@ import { halves, scriptedScore } from "../support/scripted_score.ts";
 /** A request about `texts` texts of 10 tokens, of which one is given. */
 function requestOf(texts: number, seed = 1): ScoreRequest {
   const text = { tokens: tokensFrom(65, 10), given: 1 };
-  return { texts: Array(texts).fill(text), blockSize: 4, samples: 2, seed };
+  return { texts: Array(texts).fill(text), blockSize: 4, samples: 2, seed, byToken: false };
 }
 
 /** Scores texts by `pass`, which is called for every pass, and tells when it is over. */

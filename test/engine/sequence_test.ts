@@ -24,8 +24,13 @@ function pass(
   const { start = 4, step = 1, nfe = step, now = 100 } = at;
   sequence.planPass({ withPrompt: false });
   const masked = tokens.filter((token) => token === null).length;
-  const result: LaneResult = { slot: 2, status: "denoised", start, step, nfe, masked, tokens };
-  return sequence.apply(result, now);
+  const counts = { start, step, nfe, masked };
+  return sequence.apply({ slot: 2, status: "denoised", ...counts, ...certain(tokens) }, now);
+}
+
+/** Tokens, each as if it were revealed with a confidence of its own. */
+function certain(tokens: LaneResult["tokens"]): Pick<LaneResult, "tokens" | "confidence"> {
+  return { tokens, confidence: tokens.map((token) => token === null ? 0 : token / 100) };
 }
 
 Deno.test("Sequence hands out the prompt in whole blocks, as many as fit", () => {
@@ -68,7 +73,7 @@ Deno.test("Sequence has a pass left for every masked position of all its blocks"
   assertEquals(sequence.passesLeft, 9);
   // The pass that was planned reveals both: one pass fewer is of use.
   const result = { slot: 2, status: "denoised", start: 4, step: 1, nfe: 1, masked: 0 } as const;
-  sequence.apply({ ...result, tokens: [14, 15, 1, 2] }, 0);
+  sequence.apply({ ...result, ...certain([14, 15, 1, 2]) }, 0);
   assertEquals(sequence.passesLeft, 8);
   pass(sequence, [null, 1, 2, 3], { start: 8 });
   assertEquals(sequence.passesLeft, 5);
@@ -136,14 +141,21 @@ Deno.test("Sequence tells of every step when asked to", () => {
   const sequence = sequenceOf({ maxTokens: 6, trace: true });
   const step = { type: "step", block: 0, step: 1, nfe: 1 };
   assertEquals<unknown[]>(pass(sequence, [14, 15, null, 1]), [
-    { ...step, tokens: [null, 1], revealed: [1] },
+    { ...step, tokens: [null, 1], revealed: [1], confidence: [0.01] },
   ]);
   const [second, block] = pass(sequence, [14, 15, 2, 1], { step: 5, nfe: 2 });
-  assertEquals<unknown>(second, { ...step, step: 5, nfe: 2, tokens: [2, 1], revealed: [0] });
+  assertEquals<unknown>(second, {
+    ...step,
+    step: 5,
+    nfe: 2,
+    tokens: [2, 1],
+    revealed: [0],
+    confidence: [0.02],
+  });
   assertEquals(block?.type, "block");
   // The block after it begins with masks again.
   assertEquals<unknown[]>(pass(sequence, [7, null, 8, null], { start: 8 }), [
-    { ...step, block: 1, tokens: [7, null, 8, null], revealed: [0, 2] },
+    { ...step, block: 1, tokens: [7, null, 8, null], revealed: [0, 2], confidence: [0.07, 0.08] },
   ]);
 });
 
@@ -154,8 +166,8 @@ Deno.test("Sequence counts a pass that it had rows in once, whatever rows they w
   sequence.planPass({ withPrompt: true });
   sequence.planPass({ withPrompt: false });
   const result = { slot: 2, status: "denoised", start: 8, step: 1, nfe: 1 } as const;
-  sequence.apply({ ...result, masked: 1, tokens: [1, 2, 3, null] }, 0);
-  const [, end] = sequence.apply({ ...result, masked: 0, tokens: [1, 2, 3, 4] }, 0);
+  sequence.apply({ ...result, masked: 1, ...certain([1, 2, 3, null]) }, 0);
+  const [, end] = sequence.apply({ ...result, masked: 0, ...certain([1, 2, 3, 4]) }, 0);
   // Prompt, prompt with the first step, second step.
   assertEquals<unknown>(end, { type: "end", reason: "length", passes: 3, queueMs: 30 });
 });
@@ -171,7 +183,7 @@ Deno.test("Sequence.cancel() ends it once, and what is read later changes nothin
   assertEquals([sequence.hasEnded, sequence.passesLeft], [true, 0]);
   const tokens = [14, 15, 2, 1];
   const late = { slot: 2, status: "denoised", start: 4, step: 2, nfe: 2, masked: 0 } as const;
-  assertEquals(sequence.apply({ ...late, tokens }, 0), []);
+  assertEquals(sequence.apply({ ...late, ...certain(tokens) }, 0), []);
 });
 
 Deno.test("Sequence.cancel() counts the pass that prompt and first step would have shared", () => {
@@ -187,6 +199,6 @@ Deno.test("Sequence takes no notice of a pass in which it was over", () => {
   const sequence = sequenceOf({ maxTokens: 8 });
   sequence.planPass({ withPrompt: false });
   const idle = { slot: 2, status: "idle", start: 0, step: 0, nfe: 0, masked: 0 } as const;
-  assertEquals(sequence.apply({ ...idle, tokens: [] }, 0), []);
+  assertEquals(sequence.apply({ ...idle, ...certain([]) }, 0), []);
   assertEquals(sequence.passesLeft, 10);
 });

@@ -114,6 +114,7 @@ Deno.test("serveEngine() scores beside sequences, and takes scorings back", asyn
     blockSize: 4,
     samples: 1,
     seed: 1,
+    byToken: true,
   };
   const endless = wired.client.submit([copyRequest([1, 2], { maxTokens: 4000 })])[0]!;
   const [first, second] = [wired.client.score(request), wired.client.score(request)];

@@ -20,7 +20,7 @@ import {
 import { integersOf, readFixture } from "../support/fixtures.ts";
 import { finish } from "../support/finish.ts";
 import { loadNetwork } from "../support/forward.ts";
-import { gpuTest } from "../support/gpu.ts";
+import { assertClose, gpuTest } from "../support/gpu.ts";
 
 const TINY = join(import.meta.dirname!, "../fixtures/bd3lm-tiny");
 const MASK = 60;
@@ -39,17 +39,16 @@ async function bounds(
 }
 
 /** −ln p of every scored token given those before it, one pass each, in float64. */
-function tokenByToken({ x0, given }: Text): number {
+function tokenByToken({ x0, given }: Text): number[] {
   const reference = loadReference(TINY);
   const { vocab_size: vocabulary } = reference.config;
-  let nats = 0;
-  for (let i = given; i < x0.length; i++) {
+  return x0.slice(given).map((token, j) => {
+    const i = given + j;
     const tokens = [...x0.slice(0, i), MASK];
     const { logits } = forwardBlockCausal(reference, { tokens, sigma: 0, blockSize: 1 });
     const last = logits.slice(i * vocabulary);
-    nats -= subsLogProbabilities(last, [MASK], { mask: MASK })[x0[i]!]!;
-  }
-  return nats;
+    return -subsLogProbabilities(last, [MASK], { mask: MASK })[token]!;
+  });
 }
 
 /**
@@ -87,16 +86,19 @@ gpuTest("boundsOf() is exact where blocks have one token, whatever is drawn", as
     { x0: TOKENS.slice(32, 49), given: 5, blockSize: 1 },
     { x0: TOKENS.slice(3, 8), given: 0, blockSize: 1 },
   ];
-  const found = await bounds(gpu, texts, { samples: 3 });
-  for (const [i, { tokens, nelbo, error, isExact }] of found.entries()) {
+  const found = await bounds(gpu, texts, { samples: 3, byToken: true });
+  for (const [i, { tokens, nelbo, error, isExact, byToken }] of found.entries()) {
     assertEquals([tokens, error, isExact], [[31, 12, 5][i], 0, true]);
+    const expected = tokenByToken(texts[i]!);
     // Sums of f32 logarithms.
-    assertAlmostEquals(nelbo / tokenByToken(texts[i]!), 1, 1e-5, `text ${i}`);
+    assertAlmostEquals(nelbo / sum(expected), 1, 1e-5, `text ${i}`);
+    assertClose(byToken!, expected);
   }
   const schedule = NOISE_SCHEDULES.cosine;
   const byTimes = await bounds(gpu, texts, {
     estimator: { type: "times", schedule, times: TIMES },
     seed: 99,
+    byToken: true,
   });
   assertEquals(byTimes, found);
 });
@@ -122,6 +124,21 @@ for (
     assert(found!.error > 0 && found!.error < 0.03 * expected, `error ${found!.error}`);
   });
 }
+
+gpuTest(
+  "boundsOf() says what each token has in the bound, where that is asked for",
+  async (gpu) => {
+    const text = { x0: TOKENS.slice(0, 30), given: 3, blockSize: 8 };
+    const [plain] = await bounds(gpu, [text], { samples: 5 });
+    assertEquals(plain!.byToken, undefined);
+    const [found] = await bounds(gpu, [text], { samples: 5, byToken: true });
+    const { byToken, ...rest } = found!;
+    assertEquals(rest, plain);
+    assertEquals(byToken!.length, 27);
+    assert(byToken!.every((nats) => nats >= 0));
+    assertAlmostEquals(sum(byToken!), rest.nelbo, 1e-9);
+  },
+);
 
 gpuTest("boundsOf() gives a text the same number alone and among others", async (gpu) => {
   const texts = [
@@ -150,3 +167,7 @@ Deno.test("lossOf() weighs what is masked", () => {
   const copy = { xt: [], weights: Float64Array.of(0, 2, 0, 0.5), sigma: 0 };
   assertEquals(lossOf(copy, [-Infinity, -3, NaN, -4]), 8);
 });
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, each) => total + each, 0);
+}

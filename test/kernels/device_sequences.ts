@@ -4,6 +4,7 @@ import {
   HEAD_WORDS,
   type HeadProposal,
   JOURNAL_HEADER,
+  journalWords,
   plan,
   PROPOSAL_WORDS,
   reveal,
@@ -46,6 +47,8 @@ export interface Entry {
   readonly nfe: number;
   readonly masked: number;
   readonly tokens: readonly number[];
+  /** By position, 0 where the pass revealed nothing. */
+  readonly confidence: readonly number[];
 }
 
 /** One head's proposal; the rest are certain of token 0. */
@@ -156,7 +159,7 @@ export class DeviceSequences implements Disposable {
   }
 
   get #journalStride(): number {
-    return JOURNAL_HEADER + this.#maxBlock + GAP;
+    return journalWords(this.#maxBlock) + GAP;
   }
 
   #common(burst: Tensor) {
@@ -208,7 +211,8 @@ function writeProposals(proposals: readonly PartialProposal[]): Uint32Array<Arra
 function readEntry(words: Uint32Array, blockSize: number): Entry {
   const [status = 0, start = 0, step = 0, nfe = 0, masked = 0] = words.subarray(GAP);
   const first = GAP + JOURNAL_HEADER;
-  const outside = [...words.subarray(0, GAP), ...words.subarray(first + blockSize)];
+  const last = first + 2 * blockSize;
+  const outside = [...words.subarray(0, GAP), ...words.subarray(last)];
   if (outside.some((word) => word !== UNTOUCHED)) {
     throw new Error("Cannot read the journal: an entry goes beyond its place");
   }
@@ -219,5 +223,6 @@ function readEntry(words: Uint32Array, blockSize: number): Entry {
     nfe,
     masked,
     tokens: [...words.subarray(first, first + blockSize)],
+    confidence: [...new Float32Array(words.slice(first + blockSize, last).buffer)],
   };
 }

@@ -78,6 +78,7 @@ export class ExpectedSequence {
   /** The journal's entry after a step with this proposal. */
   reveal(proposal: Proposal): Entry {
     const { prompt, maxTokens, blockSize, stopToken } = this.options;
+    const before = this.block;
     this.block = this.#next(proposal);
     this.step += 1;
     this.nfe += 1;
@@ -86,7 +87,11 @@ export class ExpectedSequence {
     const isStopped = stopToken !== null && generated.includes(stopToken);
     this.isOver = this.masked === 0 && (isLast || isStopped);
     const { start, step, nfe, masked } = this;
-    return { status: 1, start, step, nfe, masked, tokens: this.block.tokens };
+    const { tokens } = this.block;
+    const confidence = tokens.map((token, i) =>
+      token === before.tokens[i] ? 0 : proposal.confidence[i]!
+    );
+    return { status: 1, start, step, nfe, masked, tokens, confidence };
   }
 
   get #steps(): number {

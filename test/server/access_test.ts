@@ -95,7 +95,8 @@ Deno.test("cross-site requests without an origin pass only as plain navigation",
     (await send(path, { headers: { "sec-fetch-site": "cross-site", ...headers } })).status;
   assertEquals(await get("/health"), 200);
   assertEquals(await get("/ready", { "sec-fetch-mode": "navigate" }), 200);
-  assertEquals(await get("/", { "sec-fetch-mode": "navigate" }), 404);
+  assertEquals(await get("/", { "sec-fetch-mode": "navigate" }), 200);
+  assertEquals(await get("/", { "sec-fetch-mode": "no-cors" }), 403);
   assertEquals(await get("/health", { "sec-fetch-mode": "no-cors" }), 403);
   assertEquals(await get("/v1/blocks?prompt=a"), 403);
   assertEquals(await get("/v1/models", { "sec-fetch-mode": "navigate" }), 403);

@@ -36,7 +36,6 @@ Deno.test("a usable X-Request-Id of the client is kept, any other replaced", asy
 Deno.test("unknown paths and second spellings of paths are route_not_found", async () => {
   const { send } = testApp();
   const paths = [
-    "/",
     "/v1",
     "/v1/completions/",
     "/v1/scores",

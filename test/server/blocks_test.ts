@@ -185,6 +185,8 @@ Deno.test("trace adds one step event per denoising step before its block", async
     "done",
   ]);
   assertEquals(events[1]!.id, null);
+  // One third, to four digits.
+  assertEquals(events[2]!.data.confidence, [0.3333]);
   assertEquals(events[1]!.data, {
     block: 0,
     step: 1,
@@ -192,6 +194,7 @@ Deno.test("trace adds one step event per denoising step before its block", async
     tokens: [195, null],
     pieces: ["\uFFFD", null],
     revealed: [0],
+    confidence: [0.5],
   });
 });
 

@@ -197,7 +197,7 @@ const ODD = [
   ["GET http://evil.example/v1/models", 200],
   ["OPTIONS *", 204],
   ["__proto__ /health", 405],
-  ["CONNECT localhost:80", 404],
+  ["CONNECT localhost:80", 405],
   ["get /health", 405],
 ] as const;
 

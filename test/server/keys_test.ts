@@ -50,7 +50,7 @@ Deno.test("liveness, readiness and the page need no key", async () => {
   const statuses = await Promise.all(
     ["/health", "/ready", "/"].map(async (path) => (await send(path)).status),
   );
-  assertEquals(statuses, [200, 200, 404]);
+  assertEquals(statuses, [200, 200, 200]);
 });
 
 Deno.test("no response and no log line has the key", async () => {

@@ -46,7 +46,7 @@ Deno.test("POST /v1/score answers with the bound of a text", async () => {
     usage: { prompt_tokens: 4, total_tokens: 4 },
   });
   const texts = [{ tokens: [97, 98, 99, 100], given: 0 }];
-  assertEquals(asked, { texts, blockSize: 2, samples: 3, seed: 7 });
+  assertEquals(asked, { texts, blockSize: 2, samples: 3, seed: 7, byToken: false });
 });
 
 Deno.test("POST /v1/score fills in what is left out, and reports the seed it picks", async () => {
@@ -72,6 +72,21 @@ Deno.test("POST /v1/score passes on what the engine found", async () => {
   assertEquals([second.index, second.tokens, second.exact], [1, 2, true]);
   // JSON knows no infinity.
   assertEquals([third.index, third.perplexity], [2, Number.MAX_VALUE]);
+});
+
+Deno.test("POST /v1/score tells of every scored token where that is asked for", async () => {
+  const scores = [
+    { tokens: 2, nelbo: 3.5, error: 0, isExact: false, byToken: [1.25, 2.25] },
+    { tokens: 1, nelbo: 0, error: 0, isExact: true, byToken: [0] },
+  ];
+  // What the BOS and the context have is not told; a special token has no text.
+  const body = { input: ["é", [257]], context: "ab", details: true };
+  const { data, asked } = await score(body, { ...WITH_BOS, ...scoring(...scores) });
+  assertEquals(asked.byToken, true);
+  const [first, second] = data.data;
+  assertEquals([first.token_ids, first.token_nelbo], [[195, 169], [1.25, 2.25]]);
+  assertEquals(first.pieces, ["\uFFFD", "\uFFFD"]);
+  assertEquals([second.token_ids, second.token_nelbo, second.pieces], [[257], [0], [""]]);
 });
 
 Deno.test("POST /v1/score feeds inputs after the context, and scores the inputs alone", async () => {
@@ -128,6 +143,7 @@ const REFUSED: readonly [body: object, code: string, param: string | null][] = [
   [{ input: "a", samples: 65 }, "invalid_value", "samples"],
   [{ input: "a", samples: "1" }, "invalid_type", "samples"],
   [{ input: "a", seed: -1 }, "invalid_value", "seed"],
+  [{ input: "a", details: 1 }, "invalid_type", "details"],
   [{ input: "a", block_size: 3 }, "invalid_value", "block_size"],
   [{ input: "a", block_size: 64 }, "invalid_value", "block_size"],
   [{ input: "a", max_tokens: 4 }, "unknown_parameter", "max_tokens"],

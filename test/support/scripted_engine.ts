@@ -170,6 +170,7 @@ export class ScriptedEngine implements Engine {
         nfe: j + 1,
         tokens: tokens.map((token, i) => i <= j ? token : null),
         revealed: [j],
+        confidence: [1 / (j + 2)],
       });
     }
     return tokens.length;

@@ -1,12 +1,13 @@
 import type { ScoreRequest, ScoreTexts, TextScore } from "../../src/engine/score.ts";
 
 /** What {@linkcode scriptedScore} comes to: every token has probability one half. */
-export function halves({ texts }: ScoreRequest): TextScore[] {
+export function halves({ texts, byToken }: ScoreRequest): TextScore[] {
   return texts.map(({ tokens, given }) => ({
     tokens: tokens.length - given,
     nelbo: (tokens.length - given) * Math.LN2,
     error: 0,
     isExact: false,
+    ...(byToken && { byToken: tokens.slice(given).map(() => Math.LN2) }),
   }));
 }
 

@@ -12,7 +12,10 @@ const MASK = -1;
 /** How many of the masked positions a step fills, given the schedule's quota. */
 export type RevealCount = (masked: number, quota: number) => number;
 
-/** A sequence as the device keeps it: fills block after block, and stops by itself. */
+/**
+ * A sequence as the device keeps it: fills block after block, and stops by itself. The further right
+ * in its block, the more confident a token is.
+ */
 export class ScriptedSequence {
   readonly options: SequenceOptions;
   readonly #countRevealed: RevealCount | undefined;
@@ -75,23 +78,28 @@ export class ScriptedSequence {
       this.#block = new Block(masks(blockSize), MASK);
       this.#step = 0;
     }
+    const before = this.#block;
     this.#block = this.#reveal();
     this.#step += 1;
     const isLast = this.#start + blockSize >= prompt.length + maxTokens;
     const generated = this.#block.tokens.slice(Math.max(0, prompt.length - this.#start));
     const hasStop = stopToken !== null && generated.includes(stopToken);
     this.#isOver = this.#block.masked().length === 0 && (isLast || hasStop);
-    return this.#result("denoised");
+    return this.#result("denoised", before);
   }
 
-  #result(status: LaneResult["status"]): Omit<LaneResult, "slot"> {
+  #result(status: LaneResult["status"], before = this.#block): Omit<LaneResult, "slot"> {
+    const { tokens } = this.#block;
     return {
       status,
       start: this.#start,
       step: this.#step,
       nfe: this.#step,
       masked: this.#block.masked().length,
-      tokens: this.#block.tokens.map((token) => token === MASK ? null : token),
+      tokens: tokens.map((token) => token === MASK ? null : token),
+      confidence: tokens.map((token, j) =>
+        token === before.tokens[j] ? 0 : (j + 1) / tokens.length
+      ),
     };
   }
 

@@ -2,6 +2,7 @@
 import {
   HEAD_WORDS,
   JOURNAL_HEADER,
+  journalWords,
   PROPOSAL_WORDS,
   propose,
   reveal,
@@ -56,7 +57,7 @@ function createState(gpu: Gpu, blockSize: number) {
     heads: words("heads", blockSize * HEAD_WORDS),
     counts: words("counts", 2),
     proposals: words("proposals", blockSize * PROPOSAL_WORDS),
-    journal: words("journal", JOURNAL_HEADER + blockSize),
+    journal: words("journal", journalWords(blockSize)),
   };
 }
 
@@ -78,7 +79,7 @@ export class TraceDrawer implements Disposable {
 
   /** Allocates what the draws of `trace` need. */
   static async open(gpu: Gpu, network: Bd3lm, trace: Trace): Promise<TraceDrawer> {
-    const readback = await Readback.open(gpu, 4 * (JOURNAL_HEADER + trace.block_size));
+    const readback = await Readback.open(gpu, 4 * journalWords(trace.block_size));
     return new TraceDrawer(gpu, network, { trace, readback });
   }
 
@@ -132,7 +133,7 @@ export class TraceDrawer implements Disposable {
     if (words[0] !== STATUS.denoised) {
       throw new RangeError(`Cannot reveal: status is ${words[0]}, expected ${STATUS.denoised}`);
     }
-    return [...words.subarray(JOURNAL_HEADER)];
+    return [...words.subarray(JOURNAL_HEADER, JOURNAL_HEADER + maxBlock)];
   }
 
   /** The sequence as the plan leaves it: its heads are known, and all of them fall. */

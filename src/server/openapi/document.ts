@@ -24,8 +24,8 @@ const DESCRIPTION = `Samples text from block diffusion language models.
 schemas here do not repeat that. A field that is not listed is refused, so that a typing error never
 changes a result. Limits that depend on the model are in \`GET /v1/models\`.
 
-**Keys.** Where the operator has configured API keys, every operation but \`/health\` and \`/ready\`
-needs one.
+**Keys.** Where the operator has configured API keys, every operation but \`/\`, \`/health\` and
+\`/ready\` needs one.
 
 **Errors.** Every refusal has the body \`Error\`. Its \`code\` is one of these:
 

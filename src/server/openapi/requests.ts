@@ -71,12 +71,13 @@ function listStrategies(): string {
 /** An option of some strategies. Without its default, which would be refused with the others. */
 function optionField(name: string): z.ZodType {
   const having = StrategyOptions.options.filter(({ shape }) => name in shape);
-  const names = having.map(({ shape }) => `\`${shape.strategy.value}\``).join(", ");
+  const strategies = having.map(({ shape }) => shape.strategy.value);
+  const names = strategies.map((name) => `\`${name}\``).join(", ");
   // All strategies mean the same by an option of this name, and none requires it.
   const { [name]: option }: Shape = having[0]!.shape;
   // The description may be that of a schema inside.
   const description = `${z.toJSONSchema(option!).description} Only with ${names}.`;
-  return option!.meta({ description, default: undefined });
+  return option!.meta({ description, default: undefined, "x-strategies": strategies });
 }
 
 /** Fields that are accepted only at values, given as JSON, that change nothing. */

@@ -34,6 +34,10 @@ export const SCORE_OPERATIONS: readonly Operation[] = [
         body: { context: "Once upon a", input: [" time", " cat"], block_size: 1 },
       },
       tokens: { summary: "Token ids", body: { input: [79, 78, 67] } },
+      details: {
+        summary: "What every token has in the bound",
+        body: { input: "Once upon a time", samples: 16, details: true },
+      },
     },
   },
 ];

@@ -30,6 +30,16 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
     examples: { model: { summary: "A model", parameters: { id: EXAMPLE_MODEL } } },
   },
   {
+    id: "showPlayground",
+    method: "get",
+    path: "/",
+    tag: "Server",
+    summary: "A page to try the models on, complete in itself.",
+    isPublic: true,
+    answers: { 200: { description: "The page.", text: "text/html; charset=utf-8" } },
+    refusals: [],
+  },
+  {
     id: "showHealth",
     method: "get",
     path: "/health",

@@ -40,6 +40,8 @@ export const BlocksStep = z.object({
   pieces: perPosition(z.string())
     .describe("The texts of these tokens one by one; U+FFFD for part of a character."),
   revealed: z.array(Count).describe("Indices into `tokens` that this step filled."),
+  confidence: z.array(z.number().min(0).max(1))
+    .describe("Probabilities of the tokens drawn there, in the order of `revealed`."),
 }).describe("Data of a `step` event: the state of a block after one denoising step.");
 
 /** What a `block` event tells. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Count } from "./numbers.ts";
+import { Count, TokenId } from "./numbers.ts";
 
 /** The answer of `/v1/score`. */
 export const Score = z.object({
@@ -17,6 +17,12 @@ export const Score = z.object({
     perplexity: z.number().min(1).describe("The exponential of `nelbo_per_token`."),
     exact: z.boolean()
       .describe("Whether the bound is the likelihood itself: with blocks of one token."),
+    token_ids: z.array(TokenId).optional()
+      .describe("With `details`: the tokens that were scored."),
+    token_nelbo: z.array(z.number().min(0)).optional()
+      .describe("With `details`: what each of them has in `nelbo`, which is their sum."),
+    pieces: z.array(z.string()).optional()
+      .describe("With `details`: their texts one by one; U+FFFD for part of a character."),
   })).describe("One for each input, in their order."),
   usage: z.object({
     prompt_tokens: Count.describe("Tokens fed to the model, a BOS included where it has one."),

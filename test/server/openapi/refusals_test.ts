@@ -27,7 +27,7 @@ interface Refusal {
 
 const GENERATING = ["/v1/completions", "/v1/chat/completions", "/v1/blocks"];
 const isAny = () => true;
-const isPrivate = ({ path }: DocumentedOperation) => path !== "/health" && path !== "/ready";
+const isPrivate = ({ path }: DocumentedOperation) => !["/", "/health", "/ready"].includes(path);
 const hasBody = ({ body }: DocumentedOperation) => body !== undefined;
 const generates = ({ path }: DocumentedOperation) => GENERATING.includes(path);
 const scores = ({ path }: DocumentedOperation) => path === "/v1/score";

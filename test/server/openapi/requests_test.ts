@@ -270,6 +270,20 @@ Deno.test("messages are refused where their schema does, and taken where it does
   }
 });
 
+Deno.test("an option of some strategies says of which, and is refused with all others", async () => {
+  const { properties } = DOCUMENT.components.schemas.BlocksRequest;
+  const { post } = exampleApp();
+  const options = Object.entries<Schema>(properties).filter(([, field]) => field["x-strategies"]);
+  assertEquals(options.map(([name]) => name).sort(), ["entropy_bound", "steps", "threshold"]);
+  for (const [name, field] of options) {
+    for (const strategy of properties.strategy.enum) {
+      const response = await post({ prompt: "abc", max_tokens: 1, strategy, [name]: 1 });
+      await response.body?.cancel();
+      assertEquals(response.ok, field["x-strategies"].includes(strategy), `${name}, ${strategy}`);
+    }
+  }
+});
+
 Deno.test("every operation with fields that is served is tried here", () => {
   const withFields = SERVED.filter(({ body, parameters, path }) =>
     body !== undefined || parameters.some((each) => each.in === "query" && !path.includes("{"))
