@@ -14,9 +14,16 @@ export interface Surroundings {
   readonly stdout: TerminalOutput;
   readonly stderr: TerminalOutput;
   readonly randomBytes: RandomBytes;
-  /** Calls `interrupt` with the exit status when the process is told to stop, until disposed. */
-  readonly onInterrupt: (interrupt: (status: number) => void) => Disposable;
+  /** Calls `interrupt` when the process is told to stop, until it ends something or is disposed. */
+  readonly onInterrupt: (interrupt: Interrupt) => Disposable;
 }
+
+/**
+ * Told the exit status that a signal asks for.
+ *
+ * @returns `again` where the process goes on, to be told of the next signal too.
+ */
+export type Interrupt = (status: number) => "again" | void;
 
 /** Something on the device. */
 export interface Closable {
@@ -113,12 +120,11 @@ export function processSurroundings(): Surroundings {
   };
 }
 
-function listenToSignals(interrupt: (status: number) => void): Disposable {
+function listenToSignals(interrupt: Interrupt): Disposable {
   const listeners = ([["SIGINT", 130], ["SIGTERM", 143]] as const).map(([signal, status]) => {
     const listener = () => {
       // A second one finds no listener and ends the process as it always does.
-      remove();
-      interrupt(status);
+      if (interrupt(status) !== "again") remove();
     };
     Deno.addSignalListener(signal, listener);
     return [signal, listener] as const;

@@ -1,5 +1,6 @@
 import { fromFileUrl, join, resolve } from "@std/path";
 import { OS_RELEASE } from "./adapter_setup.ts";
+import type { Command } from "./commands.ts";
 import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
 import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
@@ -13,17 +14,6 @@ export const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 // Deno asks for every file that a Worker imports; those of npm packages need no permission.
 const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
 const ALLOW_ENV = "--allow-env=BD_*";
-
-/** The commands of `main.ts`. */
-export type Command =
-  | "serve"
-  | "generate"
-  | "profile"
-  | "evaluate"
-  | "train"
-  | "tokenizer"
-  | "doctor"
-  | "check";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -49,6 +39,7 @@ export function permissionsOf(
       return [`--allow-net=${authorityOf(config)}`, allowRead(paths), ALLOW_ENV];
     }
     case "generate":
+    case "chat":
     case "profile": {
       const directories = readModels(args, environment).map(({ directory }) => directory);
       const traceFile = command === "profile" ? readTraceFile(args) : null;

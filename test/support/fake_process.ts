@@ -1,5 +1,5 @@
 import { run } from "../../src/commands/generate.ts";
-import type { OpenedModel, Surroundings } from "../../src/commands/model_command.ts";
+import type { Interrupt, OpenedModel, Surroundings } from "../../src/commands/model_command.ts";
 import type { TerminalOutput } from "../../src/commands/terminal.ts";
 import type { TerminalInput } from "../../src/commands/terminal_input.ts";
 import { byteTokenizer } from "../server/support.ts";
@@ -17,7 +17,7 @@ export class FakeProcess implements Surroundings {
   /** What the model was opened with. */
   opened: Parameters<Parameters<typeof run>[1]>[0] | null = null;
   closed = 0;
-  #interrupt: ((status: number) => void) | null = null;
+  #interrupt: Interrupt | null = null;
 
   constructor(
     { stdin = typed([]), stdout = new Pipe(), stderr = new Pipe(), chat = null, ...script }:
@@ -52,13 +52,13 @@ export class FakeProcess implements Surroundings {
 
   readonly randomBytes = (count: number) => new Uint8Array(count).fill(1);
 
-  readonly onInterrupt = (interrupt: (status: number) => void) => {
+  readonly onInterrupt = (interrupt: Interrupt) => {
     this.#interrupt = interrupt;
     return { [Symbol.dispose]: () => this.#interrupt = null };
   };
 
   interrupt(status: number): void {
-    this.#interrupt?.(status);
+    if (this.#interrupt?.(status) !== "again") this.#interrupt = null;
   }
 
   run(args: string[], open = () => Promise.resolve(this.model)): Promise<number> {
