@@ -219,10 +219,12 @@ function strategiesWith(option: string): string {
     : `with ${having.join(", ")}`;
 }
 
-function camelCase(name: string): string {
+/** The name of a flag's value: `max_tokens` → `maxTokens`. */
+export function camelCase(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function snakeCase(name: string): string {
+/** The name of a request's field: `maxTokens` → `max_tokens`. */
+export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
 }

@@ -1,5 +1,5 @@
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
-import { startEngine, startError } from "./engines.ts";
+import { startEngine, untilReady } from "./engines.ts";
 import type { ChatOptions } from "./chat_options.ts";
 import type { OpenedModel } from "./model_command.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
@@ -45,11 +45,5 @@ export async function openModel(
     maxQueue: 0,
     onProgress: (done, total) => progress.update(done, total),
   });
-  try {
-    await running.engine.ready;
-  } catch (error) {
-    await running.close();
-    throw startError(error);
-  }
-  return running;
+  return await untilReady(running);
 }
