@@ -3,6 +3,7 @@ import { SPECIAL_TOKENS, tokenizerFiles } from "../text/tokenizer_files.ts";
 import { trainBpe } from "../text/train_bpe.ts";
 import { splitTexts } from "../training/windows.ts";
 import {
+  asksForHelp,
   describeSettings,
   integer,
   optional,
@@ -11,7 +12,6 @@ import {
   text,
   UsageError,
 } from "./flags.ts";
-import { asksForHelp } from "./generate_options.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
 import { readTextFile } from "./text_file.ts";
 
