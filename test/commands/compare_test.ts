@@ -3,10 +3,14 @@ import { FakeProcess, piped } from "../support/fake_process.ts";
 import { Screen } from "../support/screen.ts";
 
 Deno.test("run() compares the values of an option on one prompt and seed", async () => {
-  const process = new FakeProcess();
+  let draws = 0;
+  class RandomProcess extends FakeProcess {
+    override readonly randomBytes = (count: number) => new Uint8Array(count).fill(draws += 1);
+  }
+  const process = new RandomProcess();
   const args = ["abc", "--compare", "block_size=2,8", "--max-tokens", "8"];
   assertEquals([await process.run(args), process.stderr.written], [0, ""]);
-  // The random bytes of the fake process are all 1: (0x01010101 mod 2^21) · 2^32 + 0x01010101.
+  // The first random bytes are all 1: (0x01010101 mod 2^21) · 2^32 + 0x01010101.
   const seed = "282578800148737";
   assertEquals(process.stdout.written.split("\n"), [
     "── block_size = 2 ──",
