@@ -1,7 +1,6 @@
 /**
- * Behind `deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak`:
- * finds or sets up a WebGPU adapter, then starts the command in a process of its own that may do only
- * what it must.
+ * Behind the tasks of `deno.json` but `ok`: finds or sets up a WebGPU adapter, then starts the command
+ * in a process of its own that may do only what it must.
  */
 import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
@@ -15,8 +14,8 @@ import { type Command, type Invocation, permissionsOf, ROOT } from "./permission
 import { TestSummary } from "./test_summary.ts";
 
 const USAGE =
-  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak " +
-  "[ARGUMENTS]";
+  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak|" +
+  "paper [ARGUMENTS]";
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -38,6 +37,12 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
       return await runTests(await withAdapter(invocation));
     case "bench":
       return await runScript("test/bench/mod.ts", await withAdapter(invocation));
+    case "paper": {
+      // Drawing needs no device.
+      const isDrawing = invocation.args.includes("draw");
+      const prepared = isDrawing ? invocation : await withAdapter(invocation);
+      return await runScript("test/paper/mod.ts", prepared);
+    }
     case "soak": {
       // The test model needs no device.
       const needsDevice = invocation.args.some((each) => /^--model(=|$)/.test(each));
