@@ -2,6 +2,7 @@ const [WIDTH, HEIGHT] = [800, 400];
 const MARGIN = { left: 56, right: 16, top: 16, bottom: 48 };
 const TICKS = 5;
 const LINE_HEIGHT = 16;
+const PADDING = 8;
 
 /** Tells series apart, for colour-blind readers too. Source: Paul Tol, "Colour schemes", 2021. */
 export const COLOURS = [
@@ -23,7 +24,8 @@ export interface Point {
 
 /** What belongs together. */
 export interface Series {
-  readonly name: string;
+  /** Not in the legend where left out. */
+  readonly name?: string;
   readonly points: readonly Point[];
   /** Whether points are joined, marked, or both. */
   readonly style: "line" | "marks" | "both";
@@ -45,8 +47,8 @@ export interface Chart {
   readonly series: readonly Series[];
   readonly x?: Axis;
   readonly y?: Axis;
-  /** Where the names of the series stand. */
-  readonly legend?: "top" | "bottom";
+  /** The corner where the names of the series stand; the upper right one where left out. */
+  readonly legend?: "top-left" | "top-right" | "bottom-left";
 }
 
 /** An axis with its numbers. */
@@ -59,7 +61,7 @@ interface Scale {
 type Place = (point: { readonly x: number; readonly y: number }) => readonly [number, number];
 
 /** Draws series as an SVG, as far as the largest of their points. */
-export function drawChart({ series, x = {}, y = {}, legend = "top" }: Chart): string {
+export function drawChart({ series, x = {}, y = {}, legend = "top-right" }: Chart): string {
   const points = series.flatMap((each) => each.points);
   const [xScale, yScale] = [
     scaleOf(x, points.map((each) => each.x)),
@@ -79,12 +81,7 @@ export function drawChart({ series, x = {}, y = {}, legend = "top" }: Chart): st
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     ...frame({ xScale, yScale, place, titles: [x.title, y.title] }),
     ...coloured.flatMap((each) => marksOf(each, place)),
-    ...coloured.map(({ name, colour }, i) => {
-      const top = legend === "top"
-        ? MARGIN.top + LINE_HEIGHT * (i + 1)
-        : HEIGHT - MARGIN.bottom - LINE_HEIGHT * (coloured.length - i - 0.5);
-      return textAt([WIDTH - MARGIN.right - 8, top], name, { anchor: "end", colour });
-    }),
+    ...namesOf(coloured, legend),
     "</svg>",
   ];
   return lines.join("\n") + "\n";
@@ -160,10 +157,26 @@ function marksOf(
   ];
 }
 
+function namesOf(
+  series: readonly (Series & { readonly colour: string })[],
+  legend: NonNullable<Chart["legend"]>,
+): string[] {
+  const named = series.flatMap(({ name, colour }) => name === undefined ? [] : [{ name, colour }]);
+  const first = legend === "bottom-left"
+    ? HEIGHT - MARGIN.bottom - LINE_HEIGHT * (named.length - 0.5)
+    : MARGIN.top + LINE_HEIGHT;
+  const [left, anchor] = legend === "top-right"
+    ? [WIDTH - MARGIN.right - PADDING, "end"] as const
+    : [MARGIN.left + PADDING, "start"] as const;
+  return named.map(({ name, colour }, i) =>
+    textAt([left, first + LINE_HEIGHT * i], name, { anchor, colour })
+  );
+}
+
 function textAt(
   [x, y]: readonly [number, number],
   text: string,
-  { anchor, colour }: { readonly anchor: "end" | "middle"; readonly colour?: string },
+  { anchor, colour }: { readonly anchor: "start" | "middle" | "end"; readonly colour?: string },
 ): string {
   const fill = colour === undefined ? "" : ` fill="${colour}"`;
   const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

@@ -74,6 +74,18 @@ Deno.test("drawChart() tells series apart and names them and the axes", () => {
   assertStringIncludes(svg, ">nats<");
 });
 
+Deno.test("drawChart() has the names in the corner that is asked for, and no others", () => {
+  const series = ["a", undefined, "b"].map((name) => ({
+    ...{ points: corners, style: "line" as const, ...(name !== undefined && { name }) },
+  }));
+  const names = (legend: "top-left" | "top-right" | "bottom-left") =>
+    elements(drawChart({ series, legend }), "text").slice(-2)
+      .map((each) => [each.x, each.y, each["text-anchor"]]);
+  assertEquals(names("top-right"), [["776", "32", "end"], ["776", "48", "end"]]);
+  assertEquals(names("top-left"), [["64", "32", "start"], ["64", "48", "start"]]);
+  assertEquals(names("bottom-left"), [["64", "328", "start"], ["64", "344", "start"]]);
+});
+
 Deno.test("drawChart() of nothing is an empty frame", () => {
   const svg = drawChart({ series: [{ name: "a", points: [], style: "both" }] });
   assertEquals(svg.includes("NaN"), false);
