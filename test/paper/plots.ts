@@ -1,4 +1,4 @@
-import { type Chart, drawChart, type Series } from "../../src/training/chart.ts";
+import { type Chart, COLOURS, drawChart, type Series } from "../../src/training/chart.ts";
 import { relativeVariances, type Results } from "./results.ts";
 
 /** A plot of every measurement, as SVG by the measurement's name. */
@@ -19,20 +19,27 @@ function blockSizes({ results }: Results["block_sizes"]): Chart {
     series: [{ name: "the shipped model", points, style: "both" }],
     x: { title: "block size", isLogarithmic: true },
     y: { title: "NELBO, nats per token", from: wholeBelow(points) },
-    legend: "bottom",
+    legend: "top-left",
   };
 }
 
-function scratch({ models }: Results["scratch"]): Chart {
-  const series = models.map(({ blockSize, curve }): Series => ({
-    name: `block size ${blockSize}`,
-    points: curve.map(([x, y]) => ({ x, y })),
-    style: "both",
+/** Those that go on from the autoregressive model begin at its end, in the colour of their size. */
+function scratch({ scratch, then, updates }: Results["scratch"]): Chart {
+  const lines = (models: typeof scratch, begin: number) =>
+    models.map(({ curve }) => curve.map(([update, y]) => ({ x: begin + update, y })));
+  const alone = lines(scratch, 0).map((points, i): Series => ({
+    ...{ name: `block size ${scratch[i]!.blockSize}`, points, style: "both" },
   }));
+  const start = alone[0]!.points.at(-1)!;
+  const on = lines(then, updates.scratch).map((points, i): Series => ({
+    ...{ points: [start, ...points], style: "both", colour: COLOURS[i]! }, // As above.
+  }));
+  const series = [...alone, ...on];
   return {
     series,
     x: { title: "updates" },
     y: { title: "NELBO, nats per token", from: wholeBelow(series.flatMap((each) => each.points)) },
+    legend: "bottom-left",
   };
 }
 
@@ -67,7 +74,7 @@ function quality({ heldOut, settings }: Results["quality"]): Chart {
     series: [...series, { name: "the stories", points: stories, style: "line", colour: "#bbbbbb" }],
     x: { title: "tokens per forward pass", isLogarithmic: true },
     y: { title: "NELBO, nats per token" },
-    legend: "bottom",
+    legend: "top-left",
   };
 }
 

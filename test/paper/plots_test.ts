@@ -22,6 +22,14 @@ Deno.test("drawPlots() has block sizes from 2 nats up, so that differences are s
   assertEquals(marks(plots.block_sizes, "#4477aa"), [[56, 277.3], [784, 53.3]]);
 });
 
+Deno.test("drawPlots() lets models go on from the end of the autoregressive one", () => {
+  // Of 160 updates, and from 3 nats to 6.
+  assertEquals(marks(plots.scratch, "#cc3311"), [
+    ...[[283.5, 16], [511, 128]], // 5 at 100.
+    ...[[511, 240], [784, 240]], // 4 at 100, 4 at 160.
+  ]);
+});
+
 Deno.test("drawPlots() has variances against that of all times, over the middle of the range", () => {
   // 8/4 at 0.2505 and 1/4 at 0.75, of axes that end at 1 and 2.
   assertEquals(marks(plots.clip, "#4477aa"), [[238.4, 16], [602, 310]]);

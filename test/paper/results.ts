@@ -31,13 +31,16 @@ export const ClipSearch = z.object({
   })),
 });
 
+const Models = z.array(z.object({
+  blockSize: z.int(),
+  curve: z.array(z.tuple([z.number(), z.number()])),
+  ...{ nelbo: z.number(), error: z.number(), perplexity: z.number() },
+}));
+
 /** As of `scratch.ts`. */
 export const Scratch = z.object({
-  models: z.array(z.object({
-    blockSize: z.int(),
-    curve: z.array(z.tuple([z.number(), z.number()])),
-    ...{ nelbo: z.number(), error: z.number(), perplexity: z.number() },
-  })),
+  updates: z.object({ scratch: z.int(), then: z.int() }),
+  ...{ scratch: Models, then: Models },
 });
 
 /** As of `quality.ts`. */

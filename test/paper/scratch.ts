@@ -8,7 +8,8 @@ import { ProgressFile } from "../../src/training/progress_file.ts";
 import { findSaved } from "../../src/training/saved_training.ts";
 import { Pipe } from "../support/screen.ts";
 
-const UPDATES = 300;
+/** From random weights, and from the autoregressive model that these make. */
+const UPDATES = { scratch: 300, then: 150 };
 const BATCH = 16;
 const WINDOWS = 256;
 const VOCABULARY = 512;
@@ -21,9 +22,9 @@ const SMALL = {
 /** From autoregressive to full diffusion. */
 const BLOCK_SIZES = [1, 4, 16, SMALL.model_length];
 
-/** Every flag of a training but block size and files. */
+/** Every flag of a training but updates and files. */
 const FLAGS = [
-  ...["--scratch", "--batch", BATCH, "--micro-batch", BATCH, "--rate", 3e-3, "--warm-up", 20],
+  ...["--batch", BATCH, "--micro-batch", BATCH, "--rate", 3e-3, "--warm-up", 20],
   ...["--decay", "cosine", "--averaging", 0.97, "--dropout", 0],
   ...["--evaluate-every", 50, "--evaluate-windows", 64, "--save-every", 100],
 ].map(String);
@@ -50,23 +51,47 @@ export interface ScratchModel {
 /** Small models by block size, and how they were made. */
 export interface ScratchReport {
   readonly config: typeof SMALL;
-  readonly updates: number;
+  readonly updates: typeof UPDATES;
   readonly batch: number;
   readonly windows: number;
-  readonly models: readonly ScratchModel[];
+  /** From random weights. */
+  readonly scratch: readonly ScratchModel[];
+  /** From the first one of these, which is autoregressive. */
+  readonly then: readonly ScratchModel[];
+}
+
+/** One training. */
+interface Training extends ScratchFiles {
+  readonly blockSize: number;
+  readonly updates: number;
+  /** What it begins with, and its flag where that has no weights. */
+  readonly base: readonly string[];
 }
 
 /**
- * Trains small models that differ in their block size alone, and evaluates them.
+ * Trains small models that differ in their block size alone, and evaluates them: from random weights,
+ * and from the autoregressive one of these.
  *
  * @throws {Error} If a command fails; it has said why.
  */
 export async function measureScratch(files: ScratchFiles): Promise<ScratchReport> {
-  const base = join(files.out, "small");
-  await writeSmallModel(base, files);
-  const models = [];
-  for (const blockSize of BLOCK_SIZES) models.push(await trainOne(blockSize, { ...files, base }));
-  return { config: SMALL, updates: UPDATES, batch: BATCH, windows: WINDOWS, models };
+  const small = join(files.out, "small");
+  await writeSmallModel(small, files);
+  const trainAll = async (name: string, training: Pick<Training, "updates" | "base">) => {
+    const models = [];
+    for (const blockSize of BLOCK_SIZES) {
+      const out = join(files.out, `${name}${blockSize}`);
+      models.push(await trainOne({ ...files, ...training, blockSize, out }));
+    }
+    return models;
+  };
+  const base = ["--model", small, "--scratch"];
+  const scratch = await trainAll("block-size-", { base, updates: UPDATES.scratch });
+  const autoregressive = findSaved(join(files.out, "block-size-1"))!; // It ended well, and saved.
+  const then = await trainAll("then-block-size-", {
+    ...{ base: ["--model", autoregressive], updates: UPDATES.then },
+  });
+  return { config: SMALL, updates: UPDATES, batch: BATCH, windows: WINDOWS, scratch, then };
 }
 
 /** Writes what `--scratch` takes of a model: configuration and tokenizer. */
@@ -78,16 +103,13 @@ async function writeSmallModel(directory: string, { text }: ScratchFiles): Promi
   Deno.writeTextFileSync(join(directory, "config.json"), config + "\n");
 }
 
-async function trainOne(
-  blockSize: number,
-  { text, valid, out, base }: ScratchFiles & { readonly base: string },
-): Promise<ScratchModel> {
-  const directory = join(out, `block-size-${blockSize}`);
-  const files = ["--model", base, "--text", text, "--valid", valid, "--out", directory];
-  const stages = ["--stages", `${blockSize}:${UPDATES}`, "--resume"];
-  expectDone(await train([...files, ...stages, ...FLAGS]));
-  const { rows } = new ProgressFile(join(directory, "progress.csv"), UPDATES);
-  const model = findSaved(directory)!; // It ended well, and saved.
+async function trainOne(training: Training): Promise<ScratchModel> {
+  const { blockSize, updates, base, text, valid, out } = training;
+  const files = ["--text", text, "--valid", valid, "--out", out];
+  const stages = ["--stages", `${blockSize}:${updates}`, "--resume"];
+  expectDone(await train([...base, ...files, ...stages, ...FLAGS]));
+  const { rows } = new ProgressFile(join(out, "progress.csv"), updates);
+  const model = findSaved(out)!; // It ended well, and saved.
   const stdout = new Pipe();
   const surroundings: Surroundings = { ...processSurroundings(), stdout };
   const options = ["--block-size", String(blockSize), "--windows", String(WINDOWS), "--json"];

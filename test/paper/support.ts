@@ -11,9 +11,14 @@ export const RESULTS: Results = {
     })),
   },
   scratch: {
-    models: [1, 16].map((blockSize) => ({
+    updates: { scratch: 100, then: 60 },
+    scratch: [1, 16].map((blockSize) => ({
       ...{ blockSize, nelbo: 4.25, error: 0.125, perplexity: 70.13 },
-      curve: [[50, 6], [100, 4.5]],
+      curve: [[50, 6], [100, blockSize === 1 ? 4 : 5]],
+    })),
+    then: [1, 16].map((blockSize) => ({
+      ...{ blockSize, nelbo: 3.5, error: 0.25, perplexity: 33.14 },
+      curve: [[60, 3 + blockSize / 16]],
     })),
   },
   clip: {

@@ -54,11 +54,16 @@ function blockSizes({ results }: Results["block_sizes"]): Table {
   return [head, ...rows];
 }
 
-function scratch({ models }: Results["scratch"]): Table {
-  const rows = models.map(({ blockSize, nelbo, error, perplexity }) => [
-    ...[String(blockSize), plusMinus({ mean: nelbo, error }), perplexity.toFixed(1)],
+function scratch({ scratch, then }: Results["scratch"]): Table {
+  const nelbo = ({ nelbo: mean, error }: typeof then[number]) => plusMinus({ mean, error });
+  const rows = scratch.map((each, i) => [
+    ...[String(each.blockSize), nelbo(each), nelbo(then[i]!)], // The same block sizes.
+    then[i]!.perplexity.toFixed(1),
   ]);
-  return [["block size", "NELBO, nats per token", "perplexity"], ...rows];
+  return [
+    ["block size", "from random weights", "from autoregressive", "perplexity of that"],
+    ...rows,
+  ];
 }
 
 function clip({ clip_search: sizes }: Results["clip"]): Table {

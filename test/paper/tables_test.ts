@@ -21,8 +21,8 @@ Deno.test("tablesOf() marks bounds as such, and likelihoods not", () => {
 
 Deno.test("tablesOf() has the small models", () => {
   assertEquals(cells(scratch).slice(1), [
-    ["1", "4.250 ± 0.125", "70.1"],
-    ["16", "4.250 ± 0.125", "70.1"],
+    ["1", "4.250 ± 0.125", "3.500 ± 0.250", "33.1"],
+    ["16", "4.250 ± 0.125", "3.500 ± 0.250", "33.1"],
   ]);
 });
 
