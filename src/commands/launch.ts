@@ -1,7 +1,6 @@
 /**
- * Behind `deno task serve`, `generate` and the others, and `test`, `bench` and `soak`: finds or sets
- * up a WebGPU adapter, then starts the command in a process of its own that may do only
- * what it must.
+ * Behind the tasks of `deno.json` but `ok`: finds or sets up a WebGPU adapter, then starts the command
+ * in a process of its own that may do only what it must.
  */
 import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
@@ -17,7 +16,7 @@ import { LEASH_VARIABLE } from "./leash.ts";
 import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const TASKS = [...Object.keys(COMMANDS), "test", "bench", "soak"];
+const TASKS = [...Object.keys(COMMANDS), "test", "bench", "soak", "paper"];
 const USAGE = `Usage: deno task ${TASKS.join("|")} [ARGUMENTS]`;
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
@@ -42,6 +41,12 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
       return await runTests(await withAdapter(invocation));
     case "bench":
       return await runScript("test/bench/mod.ts", await withAdapter(invocation));
+    case "paper": {
+      // Drawing needs no device.
+      const isDrawing = invocation.args.includes("draw");
+      const prepared = isDrawing ? invocation : await withAdapter(invocation);
+      return await runScript("test/paper/mod.ts", prepared);
+    }
     case "soak": {
       // The test model needs no device.
       const needsDevice = invocation.args.some((each) => /^--model(=|$)/.test(each));
