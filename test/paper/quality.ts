@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { loadTokenizer } from "../../src/commands/load_tokenizer.ts";
-import { readText } from "../../src/commands/read_text.ts";
+import { readTextFile } from "../../src/commands/text_file.ts";
 import { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
 import { boundsOf, type Estimate, estimate } from "../../src/evaluation/likelihood.ts";
 import { Scorer } from "../../src/evaluation/scorer.ts";
@@ -114,7 +114,7 @@ async function readStories(count: number): Promise<Written[]> {
   const tokenizer = loadTokenizer(checkpoint, vocabSize);
   const bos = bosToken === null ? [] : [bosToken];
   const length = PROMPT_TOKENS + NEW_TOKENS;
-  const stories = splitTexts(await readText(EXCERPT))
+  const stories = splitTexts(await readTextFile(EXCERPT))
     .map((text) => [...bos, ...tokenizer.encode(text)])
     .filter((tokens) => tokens.length >= length)
     .slice(0, count);
