@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tokenizer: () => import("./src/commands/train_tokenizer.ts"),
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
+  pull: () => import("./src/commands/pull.ts"),
 };
 
 interface Command {
@@ -35,6 +36,7 @@ Usage: deno task COMMAND [ARGUMENTS]
   evaluate         say how likely the model finds a text
   train            train a model on a text
   tokenizer        learn a tokenizer from a text
+  pull ORG/NAME    download a model from a hub
   check DIR        say whether a checkpoint can be served
   doctor           say whether this machine can serve
 

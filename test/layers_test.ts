@@ -11,6 +11,7 @@ import { ROOT } from "./support/process.ts";
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["src/commands", "src/telemetry"],
   "src/commands": [
+    "src/hub",
     "src/training",
     "src/server",
     "src/evaluation",
@@ -57,6 +58,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "src/diffusion": [],
   "src/text": [],
   "src/gpu": [],
+  "src/hub": [],
   "src/telemetry": [],
   "src/std": [],
 };
@@ -64,6 +66,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only some layers may know. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   hono: ["src/server", "src/commands"],
+  "@huggingface/hub": ["src/hub"],
   "@huggingface/jinja": ["src/text"],
   "@huggingface/tokenizers": ["src/text"],
   "@opentelemetry/api": ["src/telemetry"],

@@ -1,5 +1,7 @@
 import { readFamilyConfig } from "../model/family.ts";
 import { Checkpoint, type CheckpointCode, CheckpointError } from "../weights/checkpoint.ts";
+import { optional, readSettings, text, UsageError } from "./flags.ts";
+import { asksForHelp } from "./generate_options.ts";
 import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 
@@ -31,10 +33,14 @@ export interface DamageReport {
   readonly message: string;
 }
 
-/** Reads all that a server would read from `directory` but the tensors' data, without a device. */
-export function check(directory: string): CheckReport {
+/**
+ * Reads all that a server would read from `directory` but the tensors' data, without a device.
+ *
+ * @param options `tokenizer` is the directory of a tokenizer for checkpoints without one.
+ */
+export function check(directory: string, options: { tokenizer?: string } = {}): CheckReport {
   try {
-    using checkpoint = Checkpoint.open(directory);
+    using checkpoint = Checkpoint.open(directory, options);
     const config = readFamilyConfig(checkpoint);
     const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
     loadChatTemplate(checkpoint, tokenizer);
@@ -55,9 +61,13 @@ export function check(directory: string): CheckReport {
   }
 }
 
+const SETTINGS = {
+  tokenizer: optional({ ...text, placeholder: "DIR" }, "tokenizer of a checkpoint without one"),
+};
+
 const USAGE = `Says in one line of JSON whether the checkpoint in a directory can be served.
 
-Usage: deno task check DIR`;
+Usage: deno task check DIR [--tokenizer DIR]`;
 
 /** The line that `check` and a server that cannot start print for a checkpoint they refuse. */
 export function damageReport({ file, code, message }: CheckpointError): DamageReport {
@@ -71,18 +81,34 @@ export function damageReport({ file, code, message }: CheckpointError): DamageRe
  * @returns Exit status: 0 sound, 1 damaged, 2 usage.
  */
 export function run(args: readonly string[]): Promise<number> {
-  const [directory] = args;
-  if (directory === "--help" || directory === "-h") {
+  if (asksForHelp(args)) {
     console.log(USAGE);
     return Promise.resolve(0);
   }
-  if (directory === undefined || args.length > 1 || directory.startsWith("-")) {
+  const options = parseCheckOptions(args);
+  if (options === null) {
     console.error(USAGE);
     return Promise.resolve(2);
   }
-  const report = check(directory);
+  const { directory, ...others } = options;
+  const report = check(directory, others);
   console.log(JSON.stringify(report));
   return Promise.resolve(report.ok ? 0 : 1);
+}
+
+/** What the command line of `check` asks for; null where it asks for nothing sensible. */
+export function parseCheckOptions(
+  args: readonly string[],
+): { directory: string; tokenizer?: string } | null {
+  try {
+    const { values: { tokenizer }, positional } = readSettings(SETTINGS, args, {});
+    const [directory] = positional;
+    if (directory === undefined || positional.length > 1) return null;
+    return tokenizer === null ? { directory } : { directory, tokenizer };
+  } catch (error) {
+    if (error instanceof UsageError) return null;
+    throw error;
+  }
 }
 
 function dtypeOf({ tensors }: Checkpoint): string {

@@ -21,6 +21,8 @@ import type { WeightFormat } from "../weights/formats.ts";
 export interface ModelSource {
   readonly id: string;
   readonly directory: string;
+  /** Where the tokenizer is, should the checkpoint have none. */
+  readonly tokenizer?: string;
 }
 
 /** Everything that `serve` can be told; frozen. */
@@ -50,6 +52,8 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_SEQUENCES = 65_536;
 // With the longest context, half of the positions that rotary tables reach.
 const MAX_OUTPUT_TOKENS = 1_000_000;
+/** An id before a directory. */
+const NAMED = /^([^=]*)=([^]*)$/;
 const duration = integer(1, MAX_TIMEOUT_MS);
 
 // A comma or a space would add a second entry to the permission that is made of it.
@@ -69,12 +73,27 @@ const model: Kind<ModelSource> = {
   expected: "a directory with a name of its own, or id=directory",
   parse: parseModel,
 };
+const tokenizer: Kind<TokenizerSource> = {
+  placeholder: "[ID=]DIR",
+  expected: "a directory, or id=directory",
+  parse(text) {
+    const [, id = null, directory = text] = NAMED.exec(text) ?? [];
+    return directory === "" ? undefined : { id, directory };
+  },
+};
+
+interface TokenizerSource {
+  /** The one model that it is for; `null` is every other. */
+  readonly id: string | null;
+  readonly directory: string;
+}
 
 /** The settings of `serve` with their defaults, in the order of `--help`. */
 const SETTINGS = {
   host: setting(host, "127.0.0.1", "address to listen on"),
   port: setting(integer(0, 65_535), 8000, "port to listen on; 0 picks one"),
   model: repeatable(model, "checkpoint; the first is the default model; else the one that ships"),
+  tokenizer: repeatable(tokenizer, "tokenizer of a model without one; without ID, of all such"),
   weights: optional(
     oneOf("f32", "f16", "int8"),
     "storage on the device; else as precise as the file",
@@ -131,7 +150,7 @@ export function parseConfig(
       `Cannot read the command line: ${JSON.stringify(positional[0])} is no flag`,
     );
   }
-  const { model, host, ...rest } = values;
+  const { model, tokenizer, host, ...rest } = values;
   const keys = [
     ...keysOfEnvironment(environment),
     ...(rest.apiKeyFile === null ? [] : keysOfFile(rest.apiKeyFile, readTextFile)),
@@ -140,7 +159,9 @@ export function parseConfig(
     ...rest,
     host: host.replace(/^\[(.*)\]$/, "$1"),
     apiKeys: Object.freeze([...new Set(keys)]),
-    models: Object.freeze(model.length > 0 ? withoutDuplicates(model) : [...defaultModels]),
+    models: Object.freeze(
+      withTokenizers(model.length > 0 ? withoutDuplicates(model) : defaultModels, tokenizer),
+    ),
     deviceMemoryBytes: deviceMemory(environment),
   });
 }
@@ -161,9 +182,10 @@ export function readModels(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): readonly ModelSource[] {
-  const settings = { model: SETTINGS.model };
-  const { values } = readSettings(settings, argumentsOf("--model", args), environment);
-  return values.model.length > 0 ? values.model : [SHIPPED_MODEL];
+  const { model, tokenizer } = SETTINGS;
+  const own = ["--model", "--tokenizer"].flatMap((flag) => argumentsOf(flag, args));
+  const { values } = readSettings({ model, tokenizer }, own, environment);
+  return withTokenizers(values.model.length > 0 ? values.model : [SHIPPED_MODEL], values.tokenizer);
 }
 
 /** `HOST:PORT` as URLs and permissions write it: IPv6 addresses in brackets. */
@@ -189,7 +211,7 @@ function matching(placeholder: string, expected: string, pattern: RegExp): Kind<
 }
 
 function parseModel(text: string): ModelSource | undefined {
-  const [, id, directory = text] = /^([^=]*)=([^]*)$/.exec(text) ?? [];
+  const [, id, directory = text] = NAMED.exec(text) ?? [];
   const name = id ?? basename(directory);
   // Control characters would break log lines and metric labels.
   if (!/^[^\p{C}]{1,256}$/u.test(name) || [".", "..", "/"].includes(name)) return undefined;
@@ -202,6 +224,17 @@ function withoutDuplicates(models: readonly ModelSource[]): readonly ModelSource
   throw new UsageError(
     `Cannot read --model: id ${JSON.stringify(twice.id)} is given twice, expected different ids`,
   );
+}
+
+function withTokenizers(
+  models: readonly ModelSource[],
+  tokenizers: readonly TokenizerSource[],
+): ModelSource[] {
+  return models.map((model) => {
+    const own = tokenizers.find(({ id }) => id === model.id) ??
+      tokenizers.find(({ id }) => id === null);
+    return own === undefined ? model : { ...model, tokenizer: own.directory };
+  });
 }
 
 function deviceMemory(environment: Readonly<Record<string, string>>): number | null {

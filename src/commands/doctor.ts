@@ -85,8 +85,8 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** Examines an adapter and the models that would be served on it. */
 export async function diagnose(adapter: GPUAdapter | null, config: Config): Promise<Diagnosis> {
-  const models = config.models.map(({ id, directory }) => {
-    const report = check(directory);
+  const models = config.models.map(({ id, directory, ...options }) => {
+    const report = check(directory, options);
     return { id, report, memory: report.ok ? memoryOf(directory, config) : null };
   });
   const problems = [

@@ -37,7 +37,7 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
   const { weights, tune, memoryBytes, createWorker = createEngineWorker, ...others } = options;
-  const text = readText(source.directory, options);
+  const text = readText(source, options);
   const slots = options.maxConcurrent;
   const open: OpenEngine = { ...source, weights, tune, memoryBytes, slots };
   const supervisor = new EngineSupervisor({
@@ -68,15 +68,15 @@ export function startError(error: unknown): unknown {
 }
 
 /**
- * Loads from a checkpoint directory what turns text into tokens.
+ * Loads from a model's directory what turns text into tokens.
  *
  * @throws {CheckpointError} If it cannot be read or used.
  */
 export function readText(
-  directory: string,
+  source: Omit<ModelSource, "id">,
   { chatTemplate }: Pick<StartOptions, "chatTemplate">,
 ): Pick<LoadedModel, "tokenizer" | "chat"> {
-  using checkpoint = Checkpoint.open(directory);
+  using checkpoint = Checkpoint.open(source.directory, source);
   const tokenizer = loadTokenizer(checkpoint, readFamilyConfig(checkpoint).vocabSize);
   const chat = chatTemplate === "plain"
     ? new PlainChatTemplate(tokenizer)

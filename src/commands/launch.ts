@@ -1,5 +1,5 @@
 /**
- * Behind `deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak`:
+ * Behind `deno task serve|generate|profile|evaluate|train|tokenizer|pull|doctor|check|test|bench|soak`:
  * finds or sets up a WebGPU adapter, then starts the command in a process of its own that may do only
  * what it must.
  */
@@ -11,13 +11,14 @@ import { ensureBrowser, thisBrowserMachine } from "./browser_setup.ts";
 import { runChild } from "./child.ts";
 import { findDeviceMemory } from "./device_memory.ts";
 import { UsageError } from "./flags.ts";
+import { locateModels } from "./locate_models.ts";
 import { LEASH_VARIABLE } from "./leash.ts";
 import { type Command, type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
 const USAGE =
-  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|doctor|check|test|bench|soak " +
-  "[ARGUMENTS]";
+  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|pull|doctor|check|test|bench|" +
+  "soak [ARGUMENTS]";
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -33,6 +34,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "doctor":
       return await runCommand(name, invocation, withAdapterIfAny);
     case "check":
+    case "pull":
     case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
     case "test":
@@ -56,9 +58,10 @@ async function runCommand(
   prepare: (invocation: Invocation) => Promise<Invocation>,
 ): Promise<number> {
   const isHelp = invocation.args.some((each) => each === "--help" || each === "-h");
+  const located = isHelp ? invocation : locateModels(name, invocation);
   // Before anything is installed: a mistyped flag must not cost minutes.
-  const permissions = isHelp ? [] : permissionsOf(name, invocation);
-  const { args, environment } = isHelp ? invocation : await prepare(invocation);
+  const permissions = isHelp ? [] : permissionsOf(name, located);
+  const { args, environment } = isHelp ? invocation : await prepare(located);
   // What runs for long must not outlive a launcher that is killed.
   const isLeashed = name === "serve" || name === "train";
   return await runChild({

@@ -13,6 +13,8 @@ import { scoreTexts, SERVED_SCORING } from "./score_texts.ts";
 export interface OpenEngine {
   readonly id: string;
   readonly directory: string;
+  /** Where the tokenizer is, should the checkpoint have none. */
+  readonly tokenizer?: string;
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured first, for choices to go by that. */
   readonly tune: boolean;
@@ -64,7 +66,7 @@ export async function openEngine(
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
   const { id, directory, weights, slots, memoryBytes, tune } = source;
-  using checkpoint = Checkpoint.open(directory);
+  using checkpoint = Checkpoint.open(directory, source);
   if (tune) await tuneLinear(gpu, () => performance.now());
   const onProgress = (done: number, total: number) =>
     port.postMessage({ type: "progress", done, total });

@@ -27,8 +27,8 @@ export async function openProfiledModel(
 ): Promise<ProfiledModel> {
   const config = configOf(options);
   const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = config;
-  const { id, directory } = model!; // There is always a default model.
-  const text = readText(directory, config);
+  const source = model!; // There is always a default model.
+  const text = readText(source, config);
   const gpu = await Gpu.open({ isProfiled: true });
   const { port1, port2 } = new MessageChannel();
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
@@ -45,7 +45,7 @@ export async function openProfiledModel(
   };
   openEngine(port2, {
     gpu,
-    source: { id, directory, weights, tune, memoryBytes, slots: 1 },
+    source: { ...source, weights, tune, memoryBytes, slots: 1 },
     observe: (each) => {
       const timed = new TimedDenoiser(each, () => performance.now());
       denoiser.resolve(timed);

@@ -35,7 +35,7 @@ export async function openScorer(
   const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = configOf(options);
   const { id, directory } = model!; // There is always a default model.
   using stack = new DisposableStack();
-  using checkpoint = Checkpoint.open(directory);
+  using checkpoint = Checkpoint.open(directory, model);
   const config = readFamilyConfig(checkpoint);
   const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
   const gpu = stack.use(await Gpu.open());

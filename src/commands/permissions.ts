@@ -1,7 +1,10 @@
-import { fromFileUrl, join, resolve } from "@std/path";
-import { authorityOf, type Config, parseConfig, readModels } from "./config.ts";
+import { basename, dirname, fromFileUrl, join, resolve } from "@std/path";
+import { findBlobs } from "../weights/directory.ts";
+import { parseCheckOptions } from "./check.ts";
+import { authorityOf, type Config, type ModelSource, parseConfig, readModels } from "./config.ts";
 import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
+import { parsePullOptions, PULL_VARIABLES, STORAGE_HOSTS } from "./pull_options.ts";
 import { OS_RELEASE } from "./system_packages.ts";
 import { readTraceFile } from "./trace_file.ts";
 import { trainPaths } from "./train_options.ts";
@@ -23,7 +26,8 @@ export type Command =
   | "train"
   | "tokenizer"
   | "doctor"
-  | "check";
+  | "check"
+  | "pull";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -33,8 +37,8 @@ export interface Invocation {
 
 /**
  * The flags of `deno run` that give a command of `main.ts` what it needs and nothing more: none may
- * run programs, call foreign functions or, but for the trace file of `profile` and what
- * `train` and `tokenizer` save, write.
+ * run programs, call foreign functions or, but for the trace file of `profile`, what `train` and
+ * `tokenizer` save and the cache of `pull`, write.
  *
  * @throws {UsageError} If the settings cannot be read, or a path has a comma.
  */
@@ -50,18 +54,19 @@ export function permissionsOf(
     }
     case "generate":
     case "profile": {
-      const directories = readModels(args, environment).map(({ directory }) => directory);
+      const directories = directoriesOf(readModels(args, environment));
       const traceFile = command === "profile" ? readTraceFile(args) : null;
       const write = traceFile === null ? [] : [allow("write", [traceFile])];
       return [allowRead([...SOURCES, ...directories]), ...write, ALLOW_ENV];
     }
     case "evaluate": {
-      const directories = readModels(args, environment).map(({ directory }) => directory);
+      const directories = directoriesOf(readModels(args, environment));
       return [allowRead([...directories, readTextPath(args) ?? []].flat()), ALLOW_ENV];
     }
     case "train": {
       const { read, write } = trainPaths(args);
-      return [allowRead([...SOURCES, ...read, ...write]), allow("write", write), ALLOW_ENV];
+      const directories = read.flatMap(withBlobs);
+      return [allowRead([...SOURCES, ...directories, ...write]), allow("write", write), ALLOW_ENV];
     }
     case "tokenizer": {
       const { text, out } = parseTokenizerOptions(args);
@@ -73,14 +78,36 @@ export function permissionsOf(
       return [allowRead([...paths, OS_RELEASE]), ALLOW_ENV];
     }
     case "check": {
-      const paths = args.filter((each) => !each.startsWith("-"));
-      return paths.length > 0 ? [allowRead(paths)] : [];
+      const options = parseCheckOptions(args);
+      return options === null ? [] : [allowRead(directoriesOf([options]))];
+    }
+    case "pull": {
+      const { cache, endpoint, redirectHosts } = parsePullOptions(args, environment);
+      const hosts = [new URL(endpoint).host, ...STORAGE_HOSTS, ...redirectHosts];
+      return [
+        `--allow-net=${[...new Set(hosts)].join()}`,
+        allowRead([cache]),
+        allow("write", [cache]),
+        `--allow-env=${PULL_VARIABLES.join()}`,
+      ];
     }
   }
 }
 
 function pathsOf({ models, apiKeyFile }: Config): string[] {
-  return [models.map(({ directory }) => directory), apiKeyFile ?? []].flat();
+  return [...directoriesOf(models), apiKeyFile ?? []].flat();
+}
+
+function directoriesOf(models: readonly Omit<ModelSource, "id">[]): string[] {
+  return models.flatMap(({ directory, tokenizer }) => [
+    ...withBlobs(directory),
+    ...(tokenizer === undefined ? [] : withBlobs(tokenizer)),
+  ]);
+}
+
+/** A directory and, where it is a snapshot of a hub's cache, what its links lead to. */
+function withBlobs(directory: string): string[] {
+  return [directory, findBlobs(realPath(directory)) ?? []].flat();
 }
 
 function allowRead(paths: readonly string[]): string {
@@ -98,11 +125,13 @@ function allow(what: "read" | "write", paths: readonly string[]): string {
   );
 }
 
+/** What does not exist lies where the nearest directory that does leads to. */
 function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {
-    // It does not exist: the command itself says so, in its own words.
-    return resolve(path);
+    const absolute = resolve(path);
+    const parent = dirname(absolute);
+    return parent === absolute ? absolute : join(realPath(parent), basename(absolute));
   }
 }

@@ -11,7 +11,7 @@ import { UsageError } from "./flags.ts";
 import { asksForHelp } from "./generate_options.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
-import { readText } from "./read_text.ts";
+import { readTextFile } from "./text_file.ts";
 import { parseTrainOptions, TRAIN_HELP, type TrainOptions } from "./train_options.ts";
 import { TrainingLine } from "./training_line.ts";
 
@@ -134,7 +134,7 @@ async function readData(
   }
   const encode = (text: string) => tokenizer.encode(text);
   const tokensOf = async (path: string) =>
-    joinTokens(splitTexts(await readText(path)), { encode, endToken: eosToken });
+    joinTokens(splitTexts(await readTextFile(path)), { encode, endToken: eosToken });
   const windows = new Windows(await tokensOf(text), { length, seed });
   const heldOut = valid === null ? [] : heldOutWindows(await tokensOf(valid), { length, most });
   return { windows, heldOut };

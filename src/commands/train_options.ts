@@ -68,7 +68,7 @@ const SETTINGS = {
   beta: setting(between(TIMES[0], 1), TIMES[0], "least time, with the log-linear schedule"),
   omega: setting(between(TIMES[0], 1), TIMES[1], "largest time, with the log-linear schedule"),
   searchEvery: setting(integer(0, MAX_UPDATES), 0, "updates between searches for better times"),
-  antithetic: setting(toggle, true, "spread the times of a batch evenly"),
+  antithetic: setting(toggle, true, "spread the times of a batch evenly; =false does not"),
   evaluateEvery: setting(updates, 100, "updates between looks at the held-out text"),
   evaluateWindows: setting(integer(1, 65_536), 32, "windows of held-out text to look at"),
   saveEvery: setting(updates, 500, "updates between checkpoints"),
@@ -127,6 +127,9 @@ export function parseTrainOptions(args: readonly string[]): TrainOptions {
   const isClipped = beta !== TIMES[0] || omega !== TIMES[1] || values.searchEvery > 0;
   if (isClipped && schedule !== "loglinear") {
     throw new UsageError(`Cannot clip times: --schedule is ${schedule}, expected loglinear`);
+  }
+  if (values.searchEvery > 0 && values.valid === null) {
+    throw new UsageError("Cannot search for times: --valid is missing");
   }
   const { beta1, beta2, epsilon } = OPTIMIZER;
   const { weightDecay, clip, averaging } = values;

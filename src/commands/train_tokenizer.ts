@@ -13,7 +13,7 @@ import {
 } from "./flags.ts";
 import { asksForHelp } from "./generate_options.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
-import { readText } from "./read_text.ts";
+import { readTextFile } from "./text_file.ts";
 
 /** 256 bytes and the special tokens, and more than any published vocabulary. */
 const VOCABULARY = integer(256 + Object.keys(SPECIAL_TOKENS).length, 1 << 20);
@@ -66,7 +66,7 @@ export async function run(
   const { text, out, vocab } = parseTokenizerOptions(args);
   try {
     const special = Object.keys(SPECIAL_TOKENS).length;
-    const bpe = trainBpe(splitTexts(await readText(text)), vocab - special);
+    const bpe = trainBpe(splitTexts(await readTextFile(text)), vocab - special);
     const { tokenizer, config } = tokenizerFiles(bpe);
     Deno.mkdirSync(out, { recursive: true });
     writeJson(join(out, "tokenizer.json"), tokenizer);

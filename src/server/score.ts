@@ -140,7 +140,8 @@ async function finish(
   try {
     const scores = await Promise.race([scoring.scores, timeout.promise]);
     if (failure !== null) throw failure;
-    return scores;
+    // Also: a signal that nobody holds is forgotten, and never fires.
+    return signal.aborted ? null : scores;
   } finally {
     stopClock();
   }

@@ -1,4 +1,5 @@
 import { TIMES } from "../diffusion/noise.ts";
+import { clipRanges } from "../evaluation/clip_search.ts";
 import { scheduleOf } from "./noise.ts";
 
 /** A block of held-out text with masks in it. */
@@ -12,17 +13,6 @@ export interface BlockLoss {
 /** Fewest blocks between two times that say anything about their variance. */
 const MIN_BLOCKS = 16;
 
-/** Between which times the loss may be trained: all of them, and those of the official search. */
-export const INTERVALS: readonly (readonly [number, number])[] = [
-  TIMES,
-  ...[0.5, 0.6, 0.7, 0.8, 0.9].flatMap((width) =>
-    Array.from({ length: Math.round((1 - width) / 0.05) + 1 }, (_, i) => {
-      const begin = Math.max(TIMES[0], Math.round(5 * i) / 100);
-      return [begin, Math.min(1, Math.round(100 * width + 5 * i) / 100)] as const;
-    })
-  ),
-];
-
 /**
  * The interval of times in which the weighted losses of blocks vary least: among blocks with times
  * from all over, those with times from an interval are a draw from that interval, so that one pass
@@ -30,9 +20,12 @@ export const INTERVALS: readonly (readonly [number, number])[] = [
  *
  * Source: Arriola et al. 2025, "Block Diffusion", section 5.3.
  */
-export function searchTimes(blocks: readonly BlockLoss[]): readonly [number, number] {
+export function searchTimes(
+  blocks: readonly BlockLoss[],
+  blockSize: number,
+): readonly [number, number] {
   let best = { interval: TIMES, variance: Infinity };
-  for (const interval of INTERVALS) {
+  for (const interval of clipRanges(blockSize)) {
     const { lossWeight } = scheduleOf("loglinear", interval);
     const losses = blocks
       .filter(({ time }) => time >= interval[0] && time <= interval[1])

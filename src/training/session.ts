@@ -171,9 +171,8 @@ class Session {
     const { evaluateEvery, searchEvery } = this.#settings;
     if (heldOut.length === 0) return null;
     if (searchEvery > 0 && update % searchEvery === 0 && blockSize > 1) {
-      this.#times = searchTimes(
-        await evaluator.blockLosses(heldOut, { blockSize, step: update }),
-      );
+      const blocks = await evaluator.blockLosses(heldOut, { blockSize, step: update });
+      this.#times = searchTimes(blocks, blockSize);
     }
     const isDue = update % evaluateEvery === 0 || update === this.#updates;
     return isDue ? await evaluator.nelbo(heldOut, blockSize) : null;

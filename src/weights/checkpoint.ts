@@ -10,12 +10,21 @@ export type { CheckpointCode } from "./errors.ts";
 export type { TensorEntry } from "./safetensors.ts";
 
 const CONFIG_FILE = "config.json";
+/** What a checkpoint without a tokenizer takes from elsewhere. */
+const TOKENIZER_FILE = "tokenizer.json";
+const TOKENIZER_FILES: readonly string[] = [TOKENIZER_FILE, "tokenizer_config.json"];
 
 /** What a JSON file may have at most. */
 export interface JsonLimits {
   readonly maxBytes: number;
   /** Keys and values together. */
   readonly maxValues: number;
+}
+
+interface Parts {
+  readonly tokenizer: string | undefined;
+  readonly config: Record<string, unknown>;
+  readonly weights: Weights;
 }
 
 const SMALL: JsonLimits = { maxBytes: 4 * 1024 * 1024, maxValues: 1 << 18 };
@@ -38,15 +47,19 @@ export class Checkpoint implements Disposable {
   /** Whether all matrices are half precision, so that f16 storage loses nothing of note. */
   readonly isHalf: boolean;
   readonly #directory: CheckpointDirectory;
+  /** The same, but for a checkpoint that has no tokenizer of its own. */
+  readonly #tokenizer: CheckpointDirectory;
   /** The file read last, kept open for the next rows. */
   #open: { name: string; file: Deno.FsFile } | null = null;
 
   private constructor(
     directory: CheckpointDirectory,
-    config: Record<string, unknown>,
-    weights: Weights,
+    { tokenizer, config, weights }: Parts,
   ) {
     this.#directory = directory;
+    this.#tokenizer = tokenizer === undefined || directory.has(TOKENIZER_FILE)
+      ? directory
+      : new CheckpointDirectory(tokenizer);
     this.config = config;
     this.tensors = weights.tensors;
     this.weightsFile = weights.file;
@@ -59,14 +72,16 @@ export class Checkpoint implements Disposable {
   /**
    * Opens the checkpoint in `path`.
    *
+   * @param tokenizer The directory whose tokenizer counts where `path` has none.
    * @throws {CheckpointError} If the directory, its config or a tensor file is unusable, whatever
    * is in it.
    */
-  static open(path: string): Checkpoint {
+  static open(path: string, { tokenizer }: { readonly tokenizer?: string } = {}): Checkpoint {
     const directory = new CheckpointDirectory(path);
     const weightsFile = locateWeights(directory);
     const config = readObject(directory, CONFIG_FILE, SMALL);
-    return new Checkpoint(directory, config, readWeights(directory, weightsFile));
+    const weights = readWeights(directory, weightsFile);
+    return new Checkpoint(directory, { tokenizer, config, weights });
   }
 
   /**
@@ -77,11 +92,8 @@ export class Checkpoint implements Disposable {
   static openConfig(path: string): Checkpoint {
     const directory = new CheckpointDirectory(path);
     const config = readObject(directory, CONFIG_FILE, SMALL);
-    return new Checkpoint(directory, config, {
-      file: "model.safetensors",
-      tensors: new Map(),
-      sizeBytes: 0,
-    });
+    const weights = { file: "model.safetensors", tensors: new Map(), sizeBytes: 0 };
+    return new Checkpoint(directory, { tokenizer: undefined, config, weights });
   }
 
   /**
@@ -119,7 +131,8 @@ export class Checkpoint implements Disposable {
    * @throws {CheckpointError} If it is not a JSON object within the limits.
    */
   json(fileName: string, limits: JsonLimits = SMALL): Record<string, unknown> | null {
-    return this.#directory.has(fileName) ? readObject(this.#directory, fileName, limits) : null;
+    const directory = TOKENIZER_FILES.includes(fileName) ? this.#tokenizer : this.#directory;
+    return directory.has(fileName) ? readObject(directory, fileName, limits) : null;
   }
 
   /**

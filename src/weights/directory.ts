@@ -4,9 +4,13 @@ import { CheckpointError, quote } from "./errors.ts";
 /** Longest file name taken from an index, in characters. */
 const MAX_NAME = 1024;
 
+/** A snapshot in the cache that clients of model hubs share. */
+const SNAPSHOT = /^(.*\/models--[^/]+)\/snapshots\/[^/]+$/;
+
 /**
  * The files of one checkpoint directory. Nothing outside it is ever opened, and nothing but regular
- * files: a pipe or a device could block for ever or never end.
+ * files: a pipe or a device could block for ever or never end. The files of a snapshot may be links
+ * to the blobs of the same model, as other clients make them: those are what was downloaded for it.
  */
 export class CheckpointDirectory {
   readonly #path: string;
@@ -74,14 +78,14 @@ export class CheckpointDirectory {
 
   #resolve(name: string): string {
     const path = join(this.#path, name);
-    const root = this.#root.endsWith("/") ? this.#root : this.#root + "/";
+    const places = [this.#root, findBlobs(this.#root) ?? []].flat();
     let real: string;
     try {
       real = Deno.realPathSync(path);
     } catch (cause) {
       throw unreadable(name, cause);
     }
-    if (!real.startsWith(root)) {
+    if (!places.some((place) => isInside(place, real))) {
       throw new CheckpointError(
         name,
         "outside_directory",
@@ -90,6 +94,21 @@ export class CheckpointDirectory {
     }
     return path;
   }
+}
+
+/**
+ * Where the files of a snapshot are kept, which its links lead to.
+ *
+ * @param path Free of symbolic links.
+ * @returns null where the directory is no snapshot of a hub's cache.
+ */
+export function findBlobs(path: string): string | null {
+  const [, model] = SNAPSHOT.exec(path) ?? [];
+  return model === undefined ? null : `${model}/blobs`;
+}
+
+function isInside(directory: string, path: string): boolean {
+  return path.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
 }
 
 /** Why a file name found in an index must not be opened, or null. */

@@ -176,3 +176,20 @@ Deno.test("describeConfig() shows flags with their defaults", () => {
   assert(/--port N +port to listen on; 0 picks one \(default 8000\)/.test(help));
   assert(help.includes("BD_API_KEYS"));
 });
+
+Deno.test("parseConfig() gives each model the tokenizer named for it, else the general one", () => {
+  const models = ["--model", "a=x", "--model", "b=y"];
+  const tokenizers = ["--tokenizer", "b=/t/b", "--tokenizer", "/t/all"];
+  const expected = [
+    { id: "a", directory: "x", tokenizer: "/t/all" },
+    { id: "b", directory: "y", tokenizer: "/t/b" },
+  ];
+  assertEquals(parse([...models, ...tokenizers]).models, expected);
+  assertEquals(parse(models, { BD_TOKENIZER: "b=/t/b,/t/all" }).models, expected);
+  assertEquals(readModels(["Once", ...models, ...tokenizers], {}), expected);
+  assertEquals(parse([...models, "--tokenizer", "c=/t/c"]).models.map(Object.keys), [
+    ["id", "directory"],
+    ["id", "directory"],
+  ]);
+  assertThrows(() => parse(["--tokenizer", "a="]), UsageError, "expected a directory, or id=");
+});

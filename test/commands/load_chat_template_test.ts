@@ -60,7 +60,7 @@ Deno.test("loadChatTemplate() tells templates the special tokens that the config
   withTempDir((directory) => {
     writeTinyCheckpoint(directory);
     writeJson(join(directory, "tokenizer_config.json"), { ...NAMED, chat_template: template });
-    const { chat, tokenizer } = readText(directory, { chatTemplate: null });
+    const { chat, tokenizer } = readText({ directory }, { chatTemplate: null });
     assertEquals(chat?.tokens(CHAT), [EOS, EOS + 1, ...tokenizer.encode("false")]);
   });
 });
@@ -68,9 +68,9 @@ Deno.test("loadChatTemplate() tells templates the special tokens that the config
 Deno.test("readText() lets a configured template stand in for the model's own", () => {
   withTempDir((directory) => {
     writeTinyCheckpoint(directory);
-    assertEquals(readText(directory, { chatTemplate: null }).chat, null);
+    assertEquals(readText({ directory }, { chatTemplate: null }).chat, null);
     Deno.writeTextFileSync(join(directory, "chat_template.jinja"), "{{");
-    const { chat, tokenizer } = readText(directory, { chatTemplate: "plain" });
+    const { chat, tokenizer } = readText({ directory }, { chatTemplate: "plain" });
     assertEquals(tokenizer.decode(chat!.tokens(CHAT)), "user: Hi\nassistant:");
   });
 });

@@ -102,3 +102,38 @@ Deno.test("permissionsOf() lets train write its own directory and nothing else",
     "--allow-env=BD_*",
   ]);
 });
+
+Deno.test("permissionsOf() lets pull reach its hub, where that redirects to, and the cache", () => {
+  const environment = { HF_ENDPOINT: "http://127.0.0.1:81/hub/", HF_HUB_CACHE: "/no/cache" };
+  const args = ["org/name", "--redirect-host", "storage.example.com"];
+  assertEquals(permissionsOf("pull", { args, environment }).slice(0, 3), [
+    "--allow-net=127.0.0.1:81,*.hf.co,*.huggingface.co,storage.example.com",
+    "--allow-read=/no/cache",
+    "--allow-write=/no/cache",
+  ]);
+  const [net, , , env] = permissionsOf("pull", {
+    args: ["org/name"],
+    environment: { HOME: "/no" },
+  });
+  assertEquals(net, "--allow-net=huggingface.co,*.hf.co,*.huggingface.co");
+  assertEquals(env?.startsWith("--allow-env=HF_ENDPOINT,HF_TOKEN,"), true);
+  const wide = { args: [...args, "--redirect-host", "a,b"], environment };
+  assertThrows(() => permissionsOf("pull", wide), UsageError, 'value is "a,b"');
+});
+
+Deno.test("permissionsOf() lets the blobs be read that a snapshot's links lead to", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir());
+  const snapshot = `${directory}/models--org--name/snapshots/${"1".repeat(40)}`;
+  await Deno.mkdir(snapshot, { recursive: true });
+  assertEquals(permissionsOf("check", { args: [snapshot], environment: {} }), [
+    `--allow-read=${snapshot},${directory}/models--org--name/blobs`,
+  ]);
+  const args = ["--model", `a=${snapshot}`, "--tokenizer", "a=/no/tokenizer", "--text", "/no/text"];
+  assertEquals(
+    permissionsOf("evaluate", { args, environment: {} })[0],
+    [
+      `--allow-read=${snapshot},${directory}/models--org--name/blobs,/no/tokenizer,/no/text`,
+    ].join(),
+  );
+  await Deno.remove(directory, { recursive: true });
+});

@@ -31,6 +31,7 @@ for (
     [[...NEEDED, "--beta", "0.9", "--omega", "0.5"], "expected less than 0.5"],
     [[...NEEDED, "--schedule", "cosine", "--beta", "0.3"], "--schedule is cosine"],
     [[...NEEDED, "--schedule", "cosine", "--search-every", "9"], "--schedule is cosine"],
+    [[...NEEDED, "--search-every", "9"], "--valid is missing"],
     [[...NEEDED, "more"], '"more" is no flag'],
   ] as const
 ) {

@@ -228,6 +228,62 @@ Deno.test("Checkpoint.open() says what is wrong with a path that is no directory
   });
 });
 
+/** A tiny checkpoint as the snapshot of a hub's cache; its weights are a link to `target`. */
+function writeSnapshot(cache: string, target: string): string {
+  const snapshot = join(cache, "models--org--name", "snapshots", "1".repeat(40));
+  Deno.mkdirSync(join(cache, "models--org--name", "blobs"), { recursive: true });
+  writeTinyCheckpoint(snapshot);
+  const weights = join(snapshot, "model.safetensors");
+  Deno.renameSync(weights, join(snapshot, target));
+  Deno.symlinkSync(target, weights);
+  return snapshot;
+}
+
+Deno.test("Checkpoint.open() follows the links of a snapshot to the blobs of its model", () => {
+  withTempDir((cache) => {
+    using checkpoint = Checkpoint.open(writeSnapshot(cache, "../../blobs/b"));
+    assertEquals(checkpoint.readRows("sampling_eps_min", 0, 1).length, 1);
+  });
+});
+
+for (const target of ["../../b", "../../refs", "../../../b", "../b"]) {
+  Deno.test(`Checkpoint.open() refuses a link of a snapshot to ${target}`, () => {
+    withTempDir((cache) => {
+      const snapshot = writeSnapshot(cache, target);
+      const { code } = assertThrows(() => Checkpoint.open(snapshot), CheckpointError);
+      assertEquals(code, "outside_directory");
+    });
+  });
+}
+
+Deno.test("Checkpoint.open() refuses blobs that are themselves elsewhere", () => {
+  withTempDir((cache) => {
+    const snapshot = writeSnapshot(cache, "../../blobs/b");
+    const blobs = join(cache, "models--org--name", "blobs");
+    Deno.renameSync(blobs, join(cache, "elsewhere"));
+    Deno.symlinkSync(join(cache, "elsewhere"), blobs);
+    const { code } = assertThrows(() => Checkpoint.open(snapshot), CheckpointError);
+    assertEquals(code, "outside_directory");
+  });
+});
+
+Deno.test("Checkpoint.open() takes another's tokenizer where it has none itself", () => {
+  withTempDir((directory) => {
+    const [bare, whole] = ["bare", "whole"].map((name) => join(directory, name));
+    writeTinyCheckpoint(bare!, { hasTokenizer: false });
+    writeTinyCheckpoint(whole!);
+    Deno.writeTextFileSync(join(whole!, "generation_config.json"), "{}");
+    const filesOf = (path: string, tokenizer?: string) => {
+      using checkpoint = Checkpoint.open(path, tokenizer === undefined ? {} : { tokenizer });
+      const names = ["tokenizer.json", "tokenizer_config.json", "generation_config.json"];
+      return names.filter((name) => checkpoint.json(name) !== null);
+    };
+    assertEquals(filesOf(bare!), []);
+    assertEquals(filesOf(bare!, whole!), ["tokenizer.json", "tokenizer_config.json"]);
+    assertEquals(filesOf(whole!, bare!).length, 3);
+  });
+});
+
 Deno.test("Checkpoint.open() needs no permission but to read the directory", () => {
   withTempDir((directory) => {
     writeTinyCheckpoint(join(directory, "real"), { shards: 2 });
