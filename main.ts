@@ -1,15 +1,18 @@
+import {
+  type Command as CommandName,
+  describeCommands,
+  isCommand,
+} from "./src/commands/commands.ts";
 import { describeConfig } from "./src/commands/config.ts";
 import { UsageError } from "./src/commands/flags.ts";
+import type { openModel } from "./src/commands/open_model.ts";
 import { followLauncher } from "./src/commands/leash.ts";
 
 /** One file of `src/commands` each; loaded when asked for. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+const FILES: Readonly<Record<CommandName, () => Promise<Command>>> = {
   serve: () => import("./src/commands/serve.ts"),
-  generate: async () => {
-    const { openModel } = await import("./src/commands/open_model.ts");
-    const { run } = await import("./src/commands/generate.ts");
-    return { run: (args) => run(args, openModel) };
-  },
+  generate: async () => withModel(await import("./src/commands/generate.ts")),
+  chat: async () => withModel(await import("./src/commands/chat.ts")),
   profile: () => import("./src/commands/profile.ts"),
   evaluate: () => import("./src/commands/evaluate.ts"),
   train: () => import("./src/commands/train.ts"),
@@ -30,17 +33,9 @@ const HELP = `Samples text from block diffusion language models.
 
 Usage: deno task COMMAND [ARGUMENTS]
 
-  serve            answer HTTP requests; where only flags are given, too
-  generate PROMPT  print what the model makes of a prompt
-  profile PROMPT   say how long which kernel takes for that
-  evaluate         say how likely the model finds a text
-  train            train a model on a text
-  tokenizer        learn a tokenizer from a text
-  pull ORG/NAME    download a model from a hub
-  check DIR        say whether a checkpoint can be served
-  doctor           say whether this machine can serve
+${describeCommands()}
 
-Settings of serve:
+COMMAND --help explains its flags. Settings of serve:
 
 ${describeConfig()}`;
 
@@ -61,21 +56,27 @@ function giveUp(error: unknown): never {
   Deno.exit(1);
 }
 
+/** A command whose model is opened in a Worker of its own. */
+async function withModel(
+  { run }: { run(args: string[], open: typeof openModel): Promise<number> },
+): Promise<Command> {
+  const { openModel } = await import("./src/commands/open_model.ts");
+  return { run: (args) => run(args, openModel) };
+}
+
 /** Runs the command that the first argument names and gives its exit status. */
 async function main(args: string[]): Promise<number> {
   const [first = "", ...rest] = args;
-  const isHelp = (each: string) => each === "--help" || each === "-h";
-  if (first === "help" || isHelp(first) || first === "serve" && rest.some(isHelp)) {
+  if (["help", "--help", "-h"].includes(first)) {
     console.log(HELP);
     return 0;
   }
   const isFlag = first.startsWith("-");
-  const load = isFlag ? COMMANDS.serve : Object.hasOwn(COMMANDS, first) && COMMANDS[first];
-  if (!load) {
+  if (!isFlag && !isCommand(first)) {
     console.error(`Cannot run ${JSON.stringify(first)}: it is no command\n\n${HELP}`);
     return 2;
   }
-  const command = await load();
+  const command = await FILES[isCommand(first) ? first : "serve"]();
   try {
     return await command.run(isFlag ? args : rest);
   } catch (error) {

@@ -10,6 +10,9 @@ import { ROOT } from "./support/process.ts";
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["src/commands", "src/telemetry"],
+  // For those who embed the engine: what the commands are made of, without a command line.
+  "src/mod.ts": ["src/library", "src/text"],
+  "src/library": ["src/commands", "src/server", "src/text"],
   "src/commands": [
     "src/hub",
     "src/training",

@@ -1,7 +1,6 @@
 import { readFamilyConfig } from "../model/family.ts";
 import { Checkpoint, type CheckpointCode, CheckpointError } from "../weights/checkpoint.ts";
-import { optional, readSettings, text, UsageError } from "./flags.ts";
-import { asksForHelp } from "./generate_options.ts";
+import { asksForHelp, optional, readSettings, text, UsageError } from "./flags.ts";
 import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 

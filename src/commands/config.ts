@@ -206,6 +206,16 @@ export function describeConfig(): string {
   ].join("\n");
 }
 
+/** What `serve --help` prints. */
+export function serveHelp(): string {
+  return `Answers HTTP requests until a signal ends it.
+
+Usage: deno task serve [FLAGS]
+
+${describeConfig()}
+`;
+}
+
 function matching(placeholder: string, expected: string, pattern: RegExp): Kind<string> {
   return { placeholder, expected, parse: (text) => pattern.test(text) ? text : undefined };
 }

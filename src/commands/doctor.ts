@@ -1,8 +1,9 @@
 import { describeAdapter, findAdapter } from "./adapter.ts";
 import { remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
-import { type Config, parseConfig, readEnvironment } from "./config.ts";
+import { type Config, describeConfig, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
+import { asksForHelp, describeSettings, setting, toggle } from "./flags.ts";
 import { SERVED_SCORING } from "./score_texts.ts";
 import { scorerLimits } from "../evaluation/scorer.ts";
 import { readOsRelease } from "./system_packages.ts";
@@ -59,9 +60,17 @@ const LIMITS = [
   "maxComputeWorkgroupsPerDimension",
 ] as const;
 
+const SETTINGS = { json: setting(toggle, false, "print one JSON object") };
+
 const HELP = `Says what this machine has, and what to do about what it lacks to serve.
 
-Usage: deno task doctor [--json] [SETTINGS OF SERVE]`;
+Usage: deno task doctor [FLAGS]
+
+${describeSettings(SETTINGS)}
+
+Settings of serve that count, such as --model and --weights, may be given too:
+
+${describeConfig()}`;
 
 /**
  * Runs `doctor`: prints a table, or one JSON object with `--json`.
@@ -71,7 +80,7 @@ Usage: deno task doctor [--json] [SETTINGS OF SERVE]`;
  * @throws {UsageError} If a setting cannot be read.
  */
 export async function run(args: readonly string[]): Promise<number> {
-  if (args.includes("--help")) {
+  if (asksForHelp(args)) {
     console.log(HELP);
     return 0;
   }

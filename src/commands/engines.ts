@@ -54,8 +54,24 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
   return { engine, ...text, close: () => supervisor.close() };
 }
 
-function createEngineWorker(): Worker {
+/** Makes the Worker that an engine runs in. */
+export function createEngineWorker(): Worker {
   return new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
+}
+
+/**
+ * Waits for an engine that was started; one that does not start is closed.
+ *
+ * @throws {CheckpointError | EngineStartError} Why it does not.
+ */
+export async function untilReady(running: RunningModel): Promise<RunningModel> {
+  try {
+    await running.engine.ready;
+    return running;
+  } catch (error) {
+    await running.close();
+    throw startError(error);
+  }
 }
 
 /** What went wrong at the start: a damaged checkpoint as such, anything else as it is. */

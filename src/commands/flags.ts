@@ -1,3 +1,8 @@
+import { levenshteinDistance } from "@std/text";
+
+/** Letters in which a flag may differ from one that is meant. */
+const MOST_TYPOS = 3;
+
 /** A command line or environment that cannot be understood; ends the program with status 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
@@ -115,6 +120,14 @@ export function argumentsOf(flag: string, args: readonly string[]): string[] {
   });
 }
 
+/** Whether the command line asks for help. */
+export function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end === -1 ? args.length : end).some((each) =>
+    each === "--help" || each === "-h"
+  );
+}
+
 /** The environment variable of a setting: `maxQueue` → `BD_MAX_QUEUE`. */
 export function variableOf(name: string): string {
   return "BD_" + words(name).join("_").toUpperCase();
@@ -151,10 +164,9 @@ function splitArgs(settings: Settings, args: readonly string[]) {
     const [, flag = "", value] = /^([^=]*)(?:=([^]*))?$/.exec(each) ?? [];
     const name = names.get(flag);
     if (name === undefined) {
+      const hint = meant(flag, [...names.keys()]) ?? "another";
       throw new UsageError(
-        `Cannot read the command line: flag is "${flag}", expected one of ${
-          [...names.keys()].join(" ")
-        }`,
+        `Cannot read the command line: flag is "${flag}", expected ${hint}; --help lists all`,
       );
     }
     const { kind, isRepeatable } = settings[name]!;
@@ -168,6 +180,14 @@ function splitArgs(settings: Settings, args: readonly string[]) {
     ]);
   }
   return { given, positional };
+}
+
+/** The flag that somebody meant who typed `flag`; `null` where none is alike. */
+function meant(flag: string, flags: readonly string[]): string | null {
+  const [nearest] = flags.map((each) => ({ each, distance: levenshteinDistance(each, flag) }))
+    .filter(({ each, distance }) => distance <= MOST_TYPOS && distance < each.length - "--".length)
+    .sort((a, b) => a.distance - b.distance);
+  return nearest?.each ?? null;
 }
 
 function takeValue(flag: string, rest: string[]): string {

@@ -4,6 +4,7 @@ import { BlocksFields, OPTION_NAMES, parseGeneration } from "../server/schema.ts
 import type { GenerationRequest } from "../server/plan.ts";
 import type { WeightFormat } from "../weights/formats.ts";
 import {
+  argumentsOf,
   describeSettings,
   flagOf,
   type Kind,
@@ -23,6 +24,8 @@ import {
 export interface GenerationOptions {
   /** Checked as far as that goes without the model. */
   readonly request: GenerationRequest;
+  /** Where its prompt is from: an argument, stdin because of `-`, or nowhere. */
+  readonly promptSource: "argument" | "stdin" | "default";
   /** As given: a directory, or `id=directory`; `null` leaves the choice to the environment. */
   readonly model: string | null;
   /** Storage on the device; `null` leaves the choice to the environment, then to the file. */
@@ -33,6 +36,18 @@ export interface GenerationOptions {
 export interface GenerateOptions extends GenerationOptions {
   /** Whether to show the masks of the current block turning into words. */
   readonly trace: boolean;
+  /** Whether to print one JSON object in place of the text. */
+  readonly json: boolean;
+  /** Requests to compare; `null` where there is one only. */
+  readonly comparison: Comparison | null;
+}
+
+/** Requests that differ in one option. */
+export interface Comparison {
+  /** Of the option, as requests call it. */
+  readonly name: string;
+  /** Two or more; the prompts count nothing. */
+  readonly variants: readonly { readonly value: string; readonly request: GenerationRequest }[];
 }
 
 const number: Kind<number> = {
@@ -72,8 +87,38 @@ const MODEL = {
   ),
 };
 
-const OWN = {
+interface Alternatives {
+  /** Of a field, in camel case. */
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+const alternatives: Kind<Alternatives> = {
+  placeholder: "NAME=A,B",
+  expected: `an option and values, such as "strategy=${STRATEGIES.slice(0, 2).join()}"; options: ` +
+    Object.keys(FIELDS).map(snakeCase).join(", "),
+  parse(text) {
+    const [, given = "", list = ""] = /^([^=]+)=([^]*)$/.exec(text) ?? [];
+    const name = camelCase(given.replaceAll("-", "_"));
+    const values = list.split(",");
+    const isList = values.length > 1 && values.every((each) => each !== "");
+    return isList && Object.hasOwn(FIELDS, name) ? { name, values } : undefined;
+  },
+};
+
+const COMPARE = {
+  compare: optional(alternatives, "generate with each value of one option, on the same seed"),
+};
+
+/** The flag of commands that print text as it comes. */
+export const TRACE = {
   trace: setting(toggle, false, "show the masks of each block turn into words, on a terminal"),
+};
+
+const OWN = {
+  ...TRACE,
+  ...COMPARE,
+  json: setting(toggle, false, "print one JSON object"),
 };
 
 /** The text for `--help`. */
@@ -81,6 +126,7 @@ export const GENERATE_HELP = `Prints what the model makes of a prompt.
 
 Usage: deno task generate [PROMPT] [FLAGS]
        deno task generate [FLAGS] -- PROMPT   where the prompt starts with a dash
+       echo PROMPT | deno task generate [-] [FLAGS]
 
 ${describeGeneration(OWN)}`;
 
@@ -93,21 +139,20 @@ Strategies: ${STRATEGIES.slice(0, 3).join(", ")},
 `;
 }
 
-/** Whether the command line asks for help. */
-export function asksForHelp(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return args.slice(0, end === -1 ? args.length : end).some((each) =>
-    each === "--help" || each === "-h"
-  );
-}
-
 /**
  * Reads the command line of `generate`.
  *
  * @throws {UsageError} If a flag is unknown or a value does not fit.
  */
 export function parseGenerateOptions(args: readonly string[]): GenerateOptions {
-  return readGeneration(args, OWN);
+  const { compare } = readSettings(COMPARE, argumentsOf("--compare", args), {}).values;
+  if (compare === null) return { ...readGeneration(args, OWN), comparison: null };
+  // As if each value were given as a flag of its own.
+  const all = compare.values.map((value) => ({
+    value,
+    ...readGeneration([`${flagOf(compare.name)}=${value}`, ...args], OWN),
+  }));
+  return { ...all[0]!, comparison: { name: snakeCase(compare.name), variants: all } };
 }
 
 /**
@@ -127,12 +172,18 @@ export function readGeneration<S extends Settings>(
     );
   }
   const fields = Object.keys(FIELDS).map((name) => [snakeCase(name), values[name]] as const);
-  const [prompt = ""] = positional;
+  const [given] = positional;
+  const promptSource = given === undefined ? "default" : given === "-" ? "stdin" : "argument";
+  const prompt = promptSource === "argument" ? given : "";
   const body = { prompt, ...Object.fromEntries(fields) };
   const request = withFlagNames(() => parseGeneration(BlocksFields, body));
   const others = Object.keys({ ...MODEL, ...own }).map((name) => [name, values[name]]);
   // FIELDS has names that the compiler does not know, and so forgets which types the others have.
-  return { request, ...Object.fromEntries(others) as Values<typeof MODEL> & Values<S> };
+  return {
+    request,
+    promptSource,
+    ...Object.fromEntries(others) as Values<typeof MODEL> & Values<S>,
+  };
 }
 
 /**
@@ -168,10 +219,12 @@ function strategiesWith(option: string): string {
     : `with ${having.join(", ")}`;
 }
 
-function camelCase(name: string): string {
+/** The name of a flag's value: `max_tokens` → `maxTokens`. */
+export function camelCase(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function snakeCase(name: string): string {
+/** The name of a request's field: `maxTokens` → `max_tokens`. */
+export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
 }

@@ -1,7 +1,6 @@
 /**
- * Behind `deno task serve|generate|profile|evaluate|train|tokenizer|pull|doctor|check|test|bench|soak`:
- * finds or sets up a WebGPU adapter, then starts the command in a process of its own that may do only
- * what it must.
+ * Behind the tasks of `deno.json` but `ok`: finds or sets up a WebGPU adapter, then starts the command
+ * in a process of its own that may do only what it must.
  */
 import { join } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
@@ -9,16 +8,16 @@ import type { Adapter } from "./adapter.ts";
 import { ensureAdapter, thisMachine } from "./adapter_setup.ts";
 import { ensureBrowser, thisBrowserMachine } from "./browser_setup.ts";
 import { runChild } from "./child.ts";
+import { type Command, COMMANDS } from "./commands.ts";
 import { findDeviceMemory } from "./device_memory.ts";
-import { UsageError } from "./flags.ts";
+import { asksForHelp, UsageError } from "./flags.ts";
 import { locateModels } from "./locate_models.ts";
 import { LEASH_VARIABLE } from "./leash.ts";
-import { type Command, type Invocation, permissionsOf, ROOT } from "./permissions.ts";
+import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const USAGE =
-  "Usage: deno task serve|generate|profile|evaluate|train|tokenizer|pull|doctor|check|test|bench|" +
-  "soak [ARGUMENTS]";
+const TASKS = [...Object.keys(COMMANDS), "test", "bench", "soak", "paper"];
+const USAGE = `Usage: deno task ${TASKS.join("|")} [ARGUMENTS]`;
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
 
@@ -27,6 +26,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
   switch (name) {
     case "serve":
     case "generate":
+    case "chat":
     case "profile":
     case "evaluate":
     case "train":
@@ -41,6 +41,12 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
       return await runTests(await withAdapter(invocation));
     case "bench":
       return await runScript("test/bench/mod.ts", await withAdapter(invocation));
+    case "paper": {
+      // Drawing needs no device.
+      const isDrawing = invocation.args.includes("draw");
+      const prepared = isDrawing ? invocation : await withAdapter(invocation);
+      return await runScript("test/paper/mod.ts", prepared);
+    }
     case "soak": {
       // The test model needs no device.
       const needsDevice = invocation.args.some((each) => /^--model(=|$)/.test(each));
@@ -57,7 +63,7 @@ async function runCommand(
   invocation: Invocation,
   prepare: (invocation: Invocation) => Promise<Invocation>,
 ): Promise<number> {
-  const isHelp = invocation.args.some((each) => each === "--help" || each === "-h");
+  const isHelp = asksForHelp(invocation.args);
   const located = isHelp ? invocation : locateModels(name, invocation);
   // Before anything is installed: a mistyped flag must not cost minutes.
   const permissions = isHelp ? [] : permissionsOf(name, located);

@@ -4,8 +4,9 @@ import { describeHubModel, MAIN, parseHubModel } from "../hub/hub_model.ts";
 import { parseCheckOptions } from "./check.ts";
 import { readModels } from "./config.ts";
 import { UsageError } from "./flags.ts";
+import type { Command } from "./commands.ts";
 import { findKnownTokenizer } from "./known_tokenizers.ts";
-import type { Command, Invocation } from "./permissions.ts";
+import type { Invocation } from "./permissions.ts";
 import { cacheOf } from "./pull_options.ts";
 
 /**
@@ -19,6 +20,7 @@ export function locateModels(command: Command, invocation: Invocation): Invocati
   switch (command) {
     case "serve":
     case "generate":
+    case "chat":
     case "profile":
     case "evaluate":
     case "doctor":

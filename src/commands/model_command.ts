@@ -1,21 +1,29 @@
 import { abortable } from "@std/async";
 import type { LoadedModel } from "../server/loaded_models.ts";
 import type { RandomBytes } from "../server/request_id.ts";
-import { UsageError } from "./flags.ts";
-import { asksForHelp } from "./generate_options.ts";
+import { asksForHelp, UsageError } from "./flags.ts";
 import { printable, processOutput, type TerminalOutput } from "./terminal.ts";
+import { processInput, type TerminalInput } from "./terminal_input.ts";
 
 /** A model ready to be asked. */
 export interface OpenedModel extends LoadedModel, Closable {}
 
 /** What a command takes from the process. */
 export interface Surroundings {
+  readonly stdin: TerminalInput;
   readonly stdout: TerminalOutput;
   readonly stderr: TerminalOutput;
   readonly randomBytes: RandomBytes;
-  /** Calls `interrupt` with the exit status when the process is told to stop, until disposed. */
-  readonly onInterrupt: (interrupt: (status: number) => void) => Disposable;
+  /** Calls `interrupt` when the process is told to stop, until it ends something or is disposed. */
+  readonly onInterrupt: (interrupt: Interrupt) => Disposable;
 }
+
+/**
+ * Told the exit status that a signal asks for.
+ *
+ * @returns `again` where the process goes on, to be told of the next signal too.
+ */
+export type Interrupt = (status: number) => "again" | void;
 
 /** Something on the device. */
 export interface Closable {
@@ -27,8 +35,8 @@ export interface Closable {
 export interface ModelCommand<Options, Model extends Closable> {
   /** The text for `--help`. */
   readonly help: string;
-  /** Reads the command line; throws `UsageError`. */
-  readonly parse: (args: readonly string[]) => Options;
+  /** Reads the command line, and what it says to read beside; throws `UsageError`. */
+  readonly parse: (args: readonly string[]) => Options | Promise<Options>;
   /** Loads the model. What it throws is the line on stderr. */
   readonly open: (options: Options) => Promise<Model>;
   /** Does what the command is for, until `signal` is aborted. */
@@ -60,7 +68,7 @@ export async function runModelCommand<Options, Model extends Closable>(
       stdout.write(help);
       return 0;
     }
-    const options = parse(args);
+    const options = await abortable(Promise.resolve(parse(args)), signal);
     await using opened = await waitForModel(open(options), signal);
     await use(opened.model, { options, signal });
     return 0;
@@ -95,7 +103,7 @@ async function waitForModel<Model extends Closable>(
 }
 
 /** One line, whatever the message: it may come from files that nobody vouches for. */
-function errorLine(error: unknown, output: TerminalOutput): string {
+export function errorLine(error: unknown, output: TerminalOutput): string {
   const message = error instanceof Error ? error.message : String(error);
   const line = message.replace(/\s*\n\s*/g, " ");
   return output.isTerminal ? printable(line) : line;
@@ -104,6 +112,7 @@ function errorLine(error: unknown, output: TerminalOutput): string {
 /** What there is outside of tests. */
 export function processSurroundings(): Surroundings {
   return {
+    stdin: processInput(),
     stdout: processOutput(Deno.stdout),
     stderr: processOutput(Deno.stderr),
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
@@ -111,12 +120,11 @@ export function processSurroundings(): Surroundings {
   };
 }
 
-function listenToSignals(interrupt: (status: number) => void): Disposable {
+function listenToSignals(interrupt: Interrupt): Disposable {
   const listeners = ([["SIGINT", 130], ["SIGTERM", 143]] as const).map(([signal, status]) => {
     const listener = () => {
       // A second one finds no listener and ends the process as it always does.
-      remove();
-      interrupt(status);
+      if (interrupt(status) !== "again") remove();
     };
     Deno.addSignalListener(signal, listener);
     return [signal, listener] as const;

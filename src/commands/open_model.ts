@@ -1,8 +1,13 @@
 import { type Config, parseConfig, readEnvironment } from "./config.ts";
-import { startEngine, startError } from "./engines.ts";
-import type { GenerationOptions } from "./generate_options.ts";
+import { startEngine, untilReady } from "./engines.ts";
+import type { ChatOptions } from "./chat_options.ts";
 import type { OpenedModel } from "./model_command.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
+
+/** What flags say about the model to open. */
+type ModelOptions =
+  & Pick<ChatOptions, "model" | "weights">
+  & Partial<Pick<ChatOptions, "chatTemplate">>;
 
 /**
  * The settings of a command that works with one model: those of `serve`, and flags that precede.
@@ -10,11 +15,12 @@ import { processOutput, ProgressBar } from "./terminal.ts";
  * @throws {UsageError} If the settings cannot be read.
  */
 export function configOf(
-  { model, weights }: Pick<GenerationOptions, "model" | "weights">,
+  { model, weights, chatTemplate = null }: ModelOptions,
 ): Config {
   const args = [
     ...(model === null ? [] : ["--model", model]),
     ...(weights === null ? [] : ["--weights", weights]),
+    ...(chatTemplate === null ? [] : ["--chat-template", chatTemplate]),
   ];
   return parseConfig(args, readEnvironment((name) => Deno.env.get(name)));
 }
@@ -26,7 +32,7 @@ export function configOf(
  * @throws {CheckpointError | EngineStartError} If the model cannot be loaded.
  */
 export async function openModel(
-  options: Pick<GenerationOptions, "model" | "weights">,
+  options: ModelOptions,
 ): Promise<OpenedModel> {
   const config = configOf(options);
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
@@ -39,11 +45,5 @@ export async function openModel(
     maxQueue: 0,
     onProgress: (done, total) => progress.update(done, total),
   });
-  try {
-    await running.engine.ready;
-  } catch (error) {
-    await running.close();
-    throw startError(error);
-  }
-  return running;
+  return await untilReady(running);
 }

@@ -1,6 +1,7 @@
 import { basename, dirname, fromFileUrl, join, resolve } from "@std/path";
 import { findBlobs } from "../weights/directory.ts";
 import { parseCheckOptions } from "./check.ts";
+import type { Command } from "./commands.ts";
 import { authorityOf, type Config, type ModelSource, parseConfig, readModels } from "./config.ts";
 import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
@@ -16,18 +17,6 @@ export const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 // Deno asks for every file that a Worker imports; those of npm packages need no permission.
 const SOURCES = [join(ROOT, "src"), join(ROOT, "kernels")];
 const ALLOW_ENV = "--allow-env=BD_*";
-
-/** The commands of `main.ts`. */
-export type Command =
-  | "serve"
-  | "generate"
-  | "profile"
-  | "evaluate"
-  | "train"
-  | "tokenizer"
-  | "doctor"
-  | "check"
-  | "pull";
 
 /** What follows the name of a command, and the environment it is given. */
 export interface Invocation {
@@ -53,6 +42,7 @@ export function permissionsOf(
       return [`--allow-net=${authorityOf(config)}`, allowRead(paths), ALLOW_ENV];
     }
     case "generate":
+    case "chat":
     case "profile": {
       const directories = directoriesOf(readModels(args, environment));
       const traceFile = command === "profile" ? readTraceFile(args) : null;

@@ -1,20 +1,14 @@
-import { generate, planRequest } from "./generate.ts";
+import { generate, planRequest } from "./generation.ts";
 import { processSurroundings, runModelCommand, type Surroundings } from "./model_command.ts";
 import { openProfiledModel, type ProfiledModel } from "./open_profiled_model.ts";
+import { withPipedPrompt } from "./piped_prompt.ts";
 import { parseProfileOptions, PROFILE_HELP, type ProfileOptions } from "./profile_options.ts";
 import { profileTable } from "./profile_table.ts";
 import { traceFile } from "./trace_file.ts";
-import type { TerminalOutput } from "./terminal.ts";
+import { NOWHERE } from "./terminal.ts";
 
 /** Blocks that are generated before times count: every kernel has run and is compiled then. */
 const WARM_UP_BLOCKS = 2;
-
-const NOWHERE: TerminalOutput = {
-  isTerminal: false,
-  hasColors: false,
-  size: () => ({ columns: 80, rows: 24 }),
-  write: () => {},
-};
 
 /**
  * Prints the continuation of one prompt and the time per kernel, writes a trace file where asked to,
@@ -26,7 +20,7 @@ export function run(
 ): Promise<number> {
   return runModelCommand(args, {
     help: PROFILE_HELP,
-    parse: parseProfileOptions,
+    parse: (args) => withPipedPrompt(parseProfileOptions(args), surroundings.stdin),
     open: openProfiledModel,
     use: (model, context) => profile(model, { ...context, surroundings }),
     surroundings,

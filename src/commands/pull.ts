@@ -1,9 +1,9 @@
+import { asksForHelp } from "./flags.ts";
 import { CachedModel, type Environment } from "../hub/cache.ts";
 import { HubError } from "../hub/errors.ts";
 import { type HubFile, modelFiles, tokenizerFiles } from "../hub/hub_file.ts";
 import { describeHubModel, type HubModel, MAIN } from "../hub/hub_model.ts";
 import { pull } from "../hub/pull.ts";
-import { asksForHelp } from "./generate_options.ts";
 import { findKnownTokenizer, isKnownTokenizer } from "./known_tokenizers.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
 import { parsePullOptions, PULL_HELP, PULL_VARIABLES, type PullOptions } from "./pull_options.ts";

@@ -4,8 +4,9 @@ import type { AppEnv } from "../server/context.ts";
 import { hideTargets } from "../telemetry/tracing.ts";
 import { CheckpointError } from "../weights/checkpoint.ts";
 import { damageReport } from "./check.ts";
-import { authorityOf, type Config, parseConfig, readEnvironment } from "./config.ts";
+import { authorityOf, type Config, parseConfig, readEnvironment, serveHelp } from "./config.ts";
 import { type RunningModel, startEngine, startError, type StartOptions } from "./engines.ts";
+import { asksForHelp } from "./flags.ts";
 import { createLog } from "../telemetry/log.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 import { processOutput, ProgressBar } from "./terminal.ts";
@@ -33,6 +34,10 @@ type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Respon
  * @throws {UsageError} If the settings cannot be read.
  */
 export async function run(args: readonly string[]): Promise<number> {
+  if (asksForHelp(args)) {
+    console.log(serveHelp().trimEnd());
+    return 0;
+  }
   const config = parseConfig(args, readEnvironment((name) => Deno.env.get(name)));
   return await serve(config, { startEngines, createApp });
 }

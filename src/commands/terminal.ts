@@ -9,6 +9,14 @@ export interface TerminalOutput {
   write(text: string): void;
 }
 
+/** Output that nobody reads. */
+export const NOWHERE: TerminalOutput = {
+  isTerminal: false,
+  hasColors: false,
+  size: () => ({ columns: 80, rows: 24 }),
+  write: () => {},
+};
+
 /** What begins every control sequence. */
 export const ESCAPE = "\x1b[";
 /** Plain letters in the terminal's own colours. */

@@ -7,8 +7,7 @@ import { runSession, type SessionParts, type Stage } from "../training/session.t
 import { lockTraining } from "../training/training_lock.ts";
 import { heldOutWindows, joinTokens, splitTexts, Windows } from "../training/windows.ts";
 import { Checkpoint } from "../weights/checkpoint.ts";
-import { UsageError } from "./flags.ts";
-import { asksForHelp } from "./generate_options.ts";
+import { asksForHelp, UsageError } from "./flags.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
 import { readTextFile } from "./text_file.ts";

@@ -1,8 +1,9 @@
 import { join } from "@std/path";
 import { SPECIAL_TOKENS, tokenizerFiles } from "../text/tokenizer_files.ts";
-import { trainBpe } from "../text/train_bpe.ts";
+import { type Bpe, trainBpe } from "../text/train_bpe.ts";
 import { splitTexts } from "../training/windows.ts";
 import {
+  asksForHelp,
   describeSettings,
   integer,
   optional,
@@ -11,8 +12,8 @@ import {
   text,
   UsageError,
 } from "./flags.ts";
-import { asksForHelp } from "./generate_options.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
+import { ProgressBar } from "./terminal.ts";
 import { readTextFile } from "./text_file.ts";
 
 /** 256 bytes and the special tokens, and more than any published vocabulary. */
@@ -66,7 +67,7 @@ export async function run(
   const { text, out, vocab } = parseTokenizerOptions(args);
   try {
     const special = Object.keys(SPECIAL_TOKENS).length;
-    const bpe = trainBpe(splitTexts(await readTextFile(text)), vocab - special);
+    const bpe = learn(splitTexts(await readTextFile(text)), { size: vocab - special, stderr });
     const { tokenizer, config } = tokenizerFiles(bpe);
     Deno.mkdirSync(out, { recursive: true });
     writeJson(join(out, "tokenizer.json"), tokenizer);
@@ -77,6 +78,14 @@ export async function run(
     stderr.write((error instanceof Error ? error.message : String(error)) + "\n");
     return 1;
   }
+}
+
+function learn(
+  texts: Iterable<string>,
+  { size, stderr }: { readonly size: number; readonly stderr: Surroundings["stderr"] },
+): Bpe {
+  using bar = new ProgressBar(stderr, "merging");
+  return trainBpe(texts, size, { onProgress: (tokens) => bar.update(tokens, size) });
 }
 
 function writeJson(path: string, value: unknown): void {

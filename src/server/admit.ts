@@ -20,7 +20,7 @@ export interface Admission {
  * @throws {RequestError | BusyError} If they cannot be taken now.
  */
 export async function admit(
-  { version, nowMs, observeRun }: ServerParts,
+  { version, nowMs, observeRun }: Pick<ServerParts, "version" | "nowMs" | "observeRun">,
   { id, model, sequences, stop, resumeMs }: Admission,
 ): Promise<Run[]> {
   const { engine } = model;

@@ -163,7 +163,7 @@ interface Tally {
 }
 
 async function doneData(run: RunParts, { blocks, stop, end, firstBlockMs }: Tally) {
-  const reason = stop === null ? end.reason : "stop";
+  const reason = stop === null ? end.reason : "stop" as const;
   const totalMs = run.nowMs() - run.submittedMs;
   const generateMs = Math.max(totalMs - end.queueMs, 0);
   const promptTokens = run.request.prompt.length;

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import type { ModelInfo } from "../engine/request.ts";
-import type { ScoredText, Scoring, TextScore } from "../engine/score.ts";
+import type { ScoredText, ScoreRequest, Scoring, TextScore } from "../engine/score.ts";
 import { readJson } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { CLIENT_LEFT, invalidValue, jsonResponse, RequestError } from "./errors.ts";
@@ -9,6 +9,7 @@ import { checkStatus, type LoadedModel } from "./loaded_models.ts";
 import type { ServerParts } from "./parts.ts";
 import { randomSeed } from "./plan.ts";
 import { limitTime } from "./run.ts";
+import type { RandomBytes } from "./request_id.ts";
 import { GENERATION_FIELDS, parseFields } from "./schema.ts";
 import { checkTokens, withBos } from "./token_ids.ts";
 
@@ -46,27 +47,40 @@ export function postScore(parts: ServerParts): (c: Context<AppEnv>) => Promise<R
     const fields = parseFields(ScoreFields, await readJson(c.req.raw, settings));
     const loaded = await models.find(fields.model);
     const { engine } = loaded;
-    const seed = fields.seed ?? randomSeed(randomBytes);
-    const blockSize = blockSizeOf(fields, engine.model);
-    const texts = textsOf(fields, loaded);
+    const request = planScore(fields, loaded, { randomBytes });
     checkStatus(engine.status);
-    const { samples, details: byToken } = fields;
-    const scoring = engine.score({ texts, blockSize, samples, seed, byToken });
-    const promptTokens = texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const scoring = engine.score(request);
+    const promptTokens = request.texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     metrics.scored(engine.model.id, promptTokens);
     const scores = await finish(scoring, { signal: c.req.raw.signal, ...settings });
     if (scores === null) return new Response(null, { status: CLIENT_LEFT });
     return jsonResponse({
       object: "score",
       model: engine.model.id,
-      seed,
+      seed: request.seed,
       data: scores.map((score, index) => ({
-        ...toWire(score, index),
-        ...detailsOf(score, texts[index]!, loaded), // As many scores as texts.
+        ...scoreData(score, index),
+        ...detailsOf(score, request.texts[index]!, loaded), // As many scores as texts.
       })),
       usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
     });
   };
+}
+
+/**
+ * Turns a request's fields into what its model's engine is asked to score.
+ *
+ * @throws {RequestError} If the model cannot do it.
+ */
+export function planScore(
+  fields: Fields,
+  loaded: LoadedModel,
+  { randomBytes }: { readonly randomBytes: RandomBytes },
+): ScoreRequest {
+  const seed = fields.seed ?? randomSeed(randomBytes);
+  const blockSize = blockSizeOf(fields, loaded.engine.model);
+  const { samples, details: byToken } = fields;
+  return { texts: textsOf(fields, loaded), blockSize, samples, seed, byToken };
 }
 
 function blockSizeOf({ block_size: asked }: Fields, model: ModelInfo): number {
@@ -147,7 +161,8 @@ async function finish(
   }
 }
 
-function toWire({ tokens, nelbo, error, isExact }: TextScore, index: number) {
+/** A score as the answer has it. */
+export function scoreData({ tokens, nelbo, error, isExact }: TextScore, index: number) {
   const perToken = nelbo / tokens;
   return {
     index,

@@ -2,8 +2,11 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 /** A message of a chat, its parts joined. */
 export interface ChatMessage {
+  /** Who says it. */
   readonly role: "system" | "developer" | "user" | "assistant";
+  /** What is said. */
   readonly content: string;
+  /** Who says it, among several in the same role. */
   readonly name?: string;
 }
 

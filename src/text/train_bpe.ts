@@ -25,9 +25,14 @@ const RADIX = 2 ** 21;
  * Source: Sennrich et al. 2016, "Neural machine translation of rare words with subword units",
  * algorithm 1; the order of ties is that of huggingface/tokenizers.
  *
- * @param size Tokens to end with; fewer where nothing is left to merge.
+ * @param size Tokens to end with; fewer where nothing is left to merge. `onProgress` is told how many
+ * there are.
  */
-export function trainBpe(texts: Iterable<string>, size: number): Bpe {
+export function trainBpe(
+  texts: Iterable<string>,
+  size: number,
+  { onProgress }: { readonly onProgress?: (tokens: number) => void } = {},
+): Bpe {
   const trainer = new BpeTrainer(countWords(texts));
   const tokens = [...BYTE_CHARACTERS];
   const merges: [string, string][] = [];
@@ -38,6 +43,7 @@ export function trainBpe(texts: Iterable<string>, size: number): Bpe {
     merges.push([left, right]);
     trainer.merge(pair, tokens.length);
     tokens.push(left + right);
+    onProgress?.(tokens.length);
   }
   return { tokens, merges };
 }

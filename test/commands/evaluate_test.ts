@@ -3,6 +3,7 @@ import { run } from "../../src/commands/evaluate.ts";
 import type { Surroundings } from "../../src/commands/model_command.ts";
 import { writeTinyCheckpoint } from "../support/checkpoints.ts";
 import { ROOT, runDeno } from "../support/process.ts";
+import { typed } from "../support/fake_process.ts";
 import { Pipe, Screen } from "../support/screen.ts";
 
 const LAUNCH = ["run", "--allow-all", `${ROOT}src/commands/launch.ts`, "evaluate"];
@@ -42,6 +43,7 @@ async function evaluate(
 ) {
   const stdout = new Pipe();
   const surroundings: Surroundings = {
+    stdin: typed([]),
     stdout,
     stderr,
     randomBytes: (count) => new Uint8Array(count),

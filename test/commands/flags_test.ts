@@ -61,7 +61,9 @@ Deno.test("readSettings() keeps other arguments, all of them after --", () => {
 
 for (
   const [args, message] of [
-    [["--max-queu", "1"], 'flag is "--max-queu", expected one of --max-queue --name'],
+    [["--max-queu", "1"], 'flag is "--max-queu", expected --max-queue; --help lists all'],
+    [["--seize=2"], 'flag is "--seize", expected --size; --help lists all'],
+    [["--elephant"], 'flag is "--elephant", expected another; --help lists all'],
     [["-q"], 'flag is "-q"'],
     [["--constructor"], 'flag is "--constructor"'],
     [["--max-queue"], "Cannot read --max-queue: value is missing"],

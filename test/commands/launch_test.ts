@@ -57,6 +57,15 @@ Deno.test("launch soak needs an adapter for a real model only", async () => {
   assertStringIncludes(real.stderr, "Cannot find a GPU");
 });
 
+Deno.test("launch paper needs an adapter to measure only", async () => {
+  const { status, stderr } = await runDeno([...LAUNCH, "paper", "draw", "--large"], NO_ADAPTER);
+  assertEquals(status, 2);
+  assertStringIncludes(stderr, "Usage: deno task paper quality");
+  const measuring = await runDeno([...LAUNCH, "paper", "quality"], NO_ADAPTER);
+  assertEquals(measuring.status, 1);
+  assertStringIncludes(measuring.stderr, "Cannot find a GPU");
+});
+
 Deno.test("launch test passes arguments on and ends with the counts", async () => {
   const args = ["test/commands/device_memory_test.ts", "--filter", "parseNvidiaMemory"];
   const { status, stdout } = await runDeno([...LAUNCH, "test", "--no-check", ...args]);

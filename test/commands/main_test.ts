@@ -1,16 +1,25 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "../../src/commands/commands.ts";
 import { ROOT, runDeno } from "../support/process.ts";
 
 function runMain(...args: string[]) {
   return runDeno(["run", "--no-prompt", "--frozen", `${ROOT}main.ts`, ...args]);
 }
 
-for (const args of [["--help"], ["help"], ["serve", "--help"]]) {
+for (const args of [["--help"], ["help"], ["-h"]]) {
   Deno.test(`main.ts ${args.join(" ")} lists commands and settings`, async () => {
     const { status, stdout } = await runMain(...args);
     assertEquals(status, 0);
     assertStringIncludes(stdout, "doctor           say whether this machine can serve");
     assertStringIncludes(stdout, "--max-queue N");
+  });
+}
+
+for (const command of Object.keys(COMMANDS)) {
+  Deno.test(`main.ts ${command} --help explains it without any permission`, async () => {
+    const { status, stdout, stderr } = await runMain(command, "--help");
+    assertEquals([status, stderr], [0, ""]);
+    assertStringIncludes(stdout, `Usage: deno task ${command}`);
   });
 }
 

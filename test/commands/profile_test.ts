@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import type { Surroundings } from "../../src/commands/model_command.ts";
 import { run } from "../../src/commands/profile.ts";
 import { ROOT, runDeno } from "../support/process.ts";
+import { typed } from "../support/fake_process.ts";
 import { Pipe } from "../support/screen.ts";
 import { TraceFile } from "../support/trace_schema.ts";
 
@@ -127,6 +128,7 @@ async function runHere(
 ) {
   const stderr = new Pipe();
   const surroundings: Surroundings = {
+    stdin: typed([]),
     stdout,
     stderr,
     randomBytes: (count) => new Uint8Array(count),

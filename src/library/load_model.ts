@@ -1,0 +1,55 @@
+import { basename, fromFileUrl, resolve } from "@std/path";
+import { createEngineWorker, startEngine, untilReady } from "../commands/engines.ts";
+import { Engine } from "./engine.ts";
+
+/** How a model is loaded; each may be left out. */
+export interface LoadOptions {
+  /** Storage on the device; else as precise as the file. */
+  readonly weights?: "f32" | "f16" | "int8";
+  /** How chats become prompts, in place of the model's own way. */
+  readonly chatTemplate?: "plain";
+  /** Texts that are generated at a time, from 1; else 8. More wait. */
+  readonly maxConcurrent?: number;
+  /** Bytes that the model may take on the device; else what the device has. */
+  readonly memoryBytes?: number;
+  /** Called while weights are read, with how much is done of how much. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const MAX_CONCURRENT = 8;
+/** As many texts as anybody may want to wait. */
+const MAX_QUEUE = 65_536;
+
+/**
+ * Loads the checkpoint in a directory onto the device, in a Worker of its own.
+ *
+ * @throws {CheckpointError} If the checkpoint is damaged or of an unknown family.
+ * @throws {EngineStartError} If there is no device, or it cannot hold the model.
+ */
+export async function loadModel(
+  directory: string | URL,
+  options: LoadOptions = {},
+): Promise<Engine> {
+  const path = resolve(directory instanceof URL ? fromFileUrl(directory) : directory);
+  const { onProgress, weights = null, chatTemplate = null, memoryBytes = null } = options;
+  const { maxConcurrent = MAX_CONCURRENT } = options;
+  if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) {
+    throw new RangeError(
+      `Cannot load the model: maxConcurrent is ${maxConcurrent}, expected an integer from 1`,
+    );
+  }
+  let worker: Worker | null = null;
+  const running = startEngine({ id: basename(path), directory: path }, {
+    ...{ weights, chatTemplate, memoryBytes, maxConcurrent },
+    ...(onProgress === undefined ? {} : { onProgress }),
+    createWorker: () => worker = createEngineWorker(),
+    tune: false,
+    maxQueue: MAX_QUEUE,
+  });
+  const close = async () => {
+    await running.close();
+    // Or it would keep the process.
+    worker?.terminate();
+  };
+  return new Engine(await untilReady({ ...running, close }));
+}

@@ -1,0 +1,27 @@
+import { assertEquals } from "@std/assert";
+import { ROOT, RunningDeno } from "../support/process.ts";
+
+Deno.test("processSurroundings() tells of one signal after the other where it is asked to", async () => {
+  const script = `
+    import { processSurroundings } from "${
+    import.meta.resolve("../../src/commands/model_command.ts")
+  }";
+    let heard = 0;
+    processSurroundings().onInterrupt((status) => {
+      console.log(status);
+      heard += 1;
+      return heard < 2 ? "again" : undefined;
+    });
+    setInterval(() => {}, 1000);
+    console.log("ready");`;
+  const module = `data:text/javascript,${encodeURIComponent(script)}`;
+  await using running = new RunningDeno(["run", "-A", "--config", `${ROOT}deno.json`, module]);
+  assertEquals(await running.line(), "ready");
+  for (const _ of ["first", "second"]) {
+    running.process.kill("SIGINT");
+    assertEquals(await running.line(), "130");
+  }
+  // Nobody listens any more.
+  running.process.kill("SIGINT");
+  assertEquals((await running.process.status).signal, "SIGINT");
+});
