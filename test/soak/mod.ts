@@ -17,11 +17,8 @@ const USAGE = "Usage: deno task soak [--minutes N] [--model DIR] [--seed N]";
 const CLIENTS = 24;
 /** Fewer places than clients, so that some are refused; and no generation is forgotten too early. */
 const FLAGS = ["--max-queue", "16", "--max-retained", "2000", "--test-step-ms", "1"];
-/**
- * A young heap of the usual size comes and goes by 100 MiB with what else the machine has to do: a
- * growth of one per cent would drown in that.
- */
-const SMALL_YOUNG_HEAP = { DENO_V8_FLAGS: "--max-semi-space-size=2" };
+/** Garbage comes and goes by 100 MiB: a growth of one per cent would drown in that. */
+const LITTLE_GARBAGE = { DENO_V8_FLAGS: "--expose-gc,--max-semi-space-size=2" };
 /** Longest rest of a client between two errands. */
 const REST_MS = 200;
 /** So many failures need no more minutes. */
@@ -73,7 +70,7 @@ function readOptions(args: readonly string[]): Options {
 async function soak({ minutes, model: directory, seed }: Options): Promise<boolean> {
   const ofModel = directory === null ? [] : ["--model", directory];
   const flags = ["--fault-injection", ...FLAGS, ...ofModel];
-  await using server = await TestServer.startIn(SMALL_YOUNG_HEAP, ...flags);
+  await using server = await TestServer.startIn(LITTLE_GARBAGE, ...flags);
   const model = (await (await server.get("/v1/models")).json()).data[0].id;
   const draw = mulberry32(seed);
   const workload = directory === null ? copyWorkload : await referenceWorkload(server, draw);
