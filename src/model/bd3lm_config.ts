@@ -3,6 +3,7 @@ import { type Checkpoint, CheckpointError, type TensorEntry } from "../weights/c
 import { quote } from "../weights/errors.ts";
 import { elementCount } from "../weights/safetensors.ts";
 import { isFloatType } from "../weights/widen.ts";
+import type { DecodingRules } from "./decoding_rules.ts";
 import type { ModelConfig } from "./family.ts";
 import { readTokenIds } from "./token_ids.ts";
 
@@ -16,6 +17,14 @@ const MAX_BLOCK_SIZE = 1024;
 
 /** Largest head that attention takes. */
 const MAX_HEAD_SIZE = 256;
+
+// Source: kuleshov-group/bd3lms, `diffusion.py`: `_nucleus_sample`, `_semi_ar_sampler`.
+const DECODING: DecodingRules = {
+  keepsCrossing: false,
+  quota: "masks_left",
+  shiftsLogits: false,
+  slides: true,
+};
 
 /** Configuration of a BD3-LM: a diffusion transformer with adaptive layer norm. */
 export interface Bd3lmConfig extends ModelConfig {
@@ -68,6 +77,7 @@ export function readBd3lmConfig(checkpoint: Checkpoint): Bd3lmConfig {
     condSize: file.adaln ? file.cond_dim : 0,
     headSize,
   };
+  const tokens = readTokenIds(checkpoint, file.vocab_size);
   return {
     modelType: file.model_type,
     ...shape,
@@ -78,7 +88,10 @@ export function readBd3lmConfig(checkpoint: Checkpoint): Bd3lmConfig {
     blockSize: file.block_size,
     blockSizes: blockSizesOf(file.block_size, file.model_length),
     parameters: requiredTensors(shape).reduce((sum, [, each]) => sum + elementCount(each), 0),
-    ...readTokenIds(checkpoint, file.vocab_size),
+    ...tokens,
+    stopTokens: tokens.eosToken === null ? [] : [tokens.eosToken],
+    decoding: DECODING,
+    defaults: {},
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
 import { quote } from "../weights/errors.ts";
+import type { DecodingRules, SamplingDefaults } from "./decoding_rules.ts";
 import { type Bd3lmConfig, checkBd3lmTensors, readBd3lmConfig } from "./bd3lm_config.ts";
 
 /** What is known of any model without a device. */
@@ -22,6 +23,11 @@ export interface ModelConfig {
   /** null where the model has none; likewise `eosToken`. */
   readonly bosToken: number | null;
   readonly eosToken: number | null;
+  /** Tokens that end a sequence, `eosToken` first. */
+  readonly stopTokens: readonly number[];
+  readonly decoding: DecodingRules;
+  /** Sampling that the authors recommend. */
+  readonly defaults: SamplingDefaults;
 }
 
 /** Configuration of one of the families, told apart by `modelType`. */

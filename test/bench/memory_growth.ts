@@ -11,7 +11,7 @@ import { TINY_CONFIG } from "../support/checkpoints.ts";
 
 /** The process grows by some 50 MB before: JavaScript objects hold on to their native halves until
  * they are collected. */
-const WARM_UP = 20_000;
+const WARM_UP = 40_000;
 const SUBMISSIONS = 40_000;
 
 await withRandomModel({ ...TINY_CONFIG, n_blocks: 1 }, async (directory) => {

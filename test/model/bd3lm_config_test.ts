@@ -55,6 +55,14 @@ Deno.test("readFamilyConfig() reads the model that ships", () => {
     maskToken: 4095,
     bosToken: 4094,
     eosToken: 4094,
+    stopTokens: [4094],
+    decoding: {
+      keepsCrossing: false,
+      quota: "masks_left",
+      shiftsLogits: false,
+      slides: true,
+    },
+    defaults: {},
   });
   assertEquals(checkpoint.isHalf, true);
   // The bounds that the training schedule was clipped to, from config.json.
