@@ -1,5 +1,6 @@
 import { basename, fromFileUrl, resolve } from "@std/path";
-import { createEngineWorker, startEngine, untilReady } from "../commands/engines.ts";
+import { ENGINE_WORKER, startEngine, untilReady } from "../commands/engines.ts";
+import { BackgroundWorker } from "./background_worker.ts";
 import { Engine } from "./engine.ts";
 
 /** How a model is loaded; each may be left out. */
@@ -38,18 +39,17 @@ export async function loadModel(
       `Cannot load the model: maxConcurrent is ${maxConcurrent}, expected an integer from 1`,
     );
   }
-  let worker: Worker | null = null;
+  let worker: BackgroundWorker | null = null;
   const running = startEngine({ id: basename(path), directory: path }, {
     ...{ weights, chatTemplate, memoryBytes, maxConcurrent },
     ...(onProgress === undefined ? {} : { onProgress }),
-    createWorker: () => worker = createEngineWorker(),
+    createWorker: () => worker = new BackgroundWorker(ENGINE_WORKER),
     tune: false,
     maxQueue: MAX_QUEUE,
   });
   const close = async () => {
     await running.close();
-    // Or it would keep the process.
-    worker?.terminate();
+    worker?.retire();
   };
   return new Engine(await untilReady({ ...running, close }));
 }
