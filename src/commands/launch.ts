@@ -13,6 +13,7 @@ import { findDeviceMemory } from "./device_memory.ts";
 import { asksForHelp, UsageError } from "./flags.ts";
 import { locateModels } from "./locate_models.ts";
 import { LEASH_VARIABLE } from "./leash.ts";
+import { hasNvidia, NVIDIA_VARIABLE } from "./nvidia.ts";
 import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { TestSummary } from "./test_summary.ts";
 
@@ -106,13 +107,14 @@ async function withAdapter(invocation: Invocation): Promise<Invocation> {
 }
 
 /** The doctor must come even where there is nothing left to do. */
-async function withAdapterIfAny(invocation: Invocation): Promise<Invocation> {
+async function withAdapterIfAny({ args, environment }: Invocation): Promise<Invocation> {
+  const told = { ...environment, ...(hasNvidia() ? { [NVIDIA_VARIABLE]: "1" } : {}) };
   try {
-    return await withAdapter(invocation);
+    return await withAdapter({ args, environment: told });
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
     console.error(error.message);
-    return invocation;
+    return { args, environment: told };
   }
 }
 
