@@ -9,6 +9,7 @@ import { ensureAdapter, thisMachine } from "./adapter_setup.ts";
 import { ensureBrowser, thisBrowserMachine } from "./browser_setup.ts";
 import { runChild } from "./child.ts";
 import { type Command, COMMANDS } from "./commands.ts";
+import { ensureDeployTools, thisDeployMachine } from "./deploy_tools_setup.ts";
 import { findDeviceMemory } from "./device_memory.ts";
 import { asksForHelp, UsageError } from "./flags.ts";
 import { locateModels } from "./locate_models.ts";
@@ -80,6 +81,7 @@ async function runCommand(
 
 async function runTests({ args, environment }: Invocation): Promise<number> {
   await ensureBrowser(thisBrowserMachine(environment));
+  await ensureDeployTools(thisDeployMachine(environment));
   const summary = new TestSummary();
   const status = await runChild({
     args: ["test", "--allow-all", "--frozen", ...args],
