@@ -9,6 +9,7 @@ import { ensureAdapter, thisMachine } from "./adapter_setup.ts";
 import { ensureBrowser, thisBrowserMachine } from "./browser_setup.ts";
 import { runChild } from "./child.ts";
 import { type Command, COMMANDS } from "./commands.ts";
+import { compile, thisCompiler } from "./compile.ts";
 import { ensureDeployTools, thisDeployMachine } from "./deploy_tools_setup.ts";
 import { findDeviceMemory } from "./device_memory.ts";
 import { asksForHelp, UsageError } from "./flags.ts";
@@ -16,9 +17,10 @@ import { locateModels } from "./locate_models.ts";
 import { LEASH_VARIABLE } from "./leash.ts";
 import { hasNvidia, NVIDIA_VARIABLE } from "./nvidia.ts";
 import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
+import { RUNTIME_ENVIRONMENT } from "./runtime_environment.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const TASKS = [...Object.keys(COMMANDS), "test", "bench", "soak", "paper"];
+const TASKS = [...Object.keys(COMMANDS), "compile", "test", "bench", "soak", "paper"];
 const USAGE = `Usage: deno task ${TASKS.join("|")} [ARGUMENTS]`;
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
@@ -39,6 +41,8 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "pull":
     case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
+    case "compile":
+      return await compileServer(invocation);
     case "test":
       return await runTests(await withAdapter(invocation));
     case "bench":
@@ -77,6 +81,12 @@ async function runCommand(
     environment: isLeashed ? { ...environment, [LEASH_VARIABLE]: "1" } : environment,
     stdin: isLeashed ? "leash" : "inherit",
   });
+}
+
+async function compileServer(invocation: Invocation): Promise<number> {
+  // What is compiled is started once.
+  const prepared = asksForHelp(invocation.args) ? invocation : await withAdapter(invocation);
+  return await compile(prepared.args, thisCompiler(prepared.environment));
 }
 
 async function runTests({ args, environment }: Invocation): Promise<number> {
@@ -126,21 +136,12 @@ async function withMemory(environment: Invocation["environment"], adapter: Adapt
   return bytes === null ? environment : { ...environment, BD_DEVICE_MEMORY: String(bytes) };
 }
 
-/** The environment that children get; what the user set stays. */
-function childEnvironment(): Record<string, string> {
-  return {
-    // The Vulkan loader complains on stderr where this is not set; only windows would use it.
-    ...(Deno.build.os === "linux" ? { XDG_RUNTIME_DIR: "/tmp" } : {}),
-    // The OpenGL backend lacks features and limits that the kernels are tested with.
-    DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
-    ...Deno.env.toObject(),
-  };
-}
-
 if (import.meta.main) {
   const [name = "", ...args] = Deno.args;
   try {
-    Deno.exit(await launch(name, { args, environment: childEnvironment() }));
+    Deno.exit(
+      await launch(name, { args, environment: { ...RUNTIME_ENVIRONMENT, ...Deno.env.toObject() } }),
+    );
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof GpuError)) throw error;
     console.error(error.message);
