@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { dirname } from "@std/path";
 import { validate } from "dockerfile-utils";
 import { NVIDIA_VULKAN } from "../../src/commands/nvidia.ts";
 import { deadline } from "../support/deadline.ts";
 import { freePort, untilListening } from "../support/ports.ts";
 import { ROOT } from "../support/process.ts";
+import { copyProject } from "../support/project_copy.ts";
 
 const text = await Deno.readTextFile(`${ROOT}Dockerfile`);
 
@@ -29,24 +29,11 @@ function programOf(name: string): string[] {
   return JSON.parse(command);
 }
 
-/** Copies what the image gets into a directory. */
-async function copyContext(directory: string): Promise<void> {
+/** Names of what the image gets. */
+async function contextNames(): Promise<string[]> {
   const ignore = (await Deno.readTextFile(`${ROOT}.dockerignore`)).trim().split("\n");
   assertEquals(ignore[0], "*");
-  for (const line of ignore.slice(1)) {
-    const [, name = ""] = /^!([\w.]+)$/.exec(line) ?? [];
-    await copyTree(`${ROOT}${name}`, `${directory}/${name}`);
-  }
-}
-
-async function copyTree(from: string, to: string): Promise<void> {
-  if ((await Deno.stat(from)).isFile) {
-    await Deno.mkdir(dirname(to), { recursive: true });
-    return await Deno.copyFile(from, to);
-  }
-  for await (const { name } of Deno.readDir(from)) {
-    await copyTree(`${from}/${name}`, `${to}/${name}`);
-  }
+  return ignore.slice(1).map((line) => /^!([\w.]+)$/.exec(line)?.[1] ?? line);
 }
 
 Deno.test("the Dockerfile has no mistakes that a linter finds, and its shell can be read", async () => {
@@ -70,7 +57,7 @@ Deno.test("the image has this Deno, a user of its own, and what NVIDIA's driver 
 Deno.test("what the image starts, from what it gets, answers its health check", async () => {
   const directory = await Deno.makeTempDir({ prefix: "blockdiffusion-image-" });
   try {
-    await copyContext(directory);
+    await copyProject(directory, await contextNames());
     const port = freePort();
     /** As it is here: the directory, the program and the port. */
     const here = (args: string[]) =>
