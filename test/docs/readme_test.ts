@@ -39,8 +39,13 @@ Deno.test("README's examples do what README shows", async (t) => {
     const script = (await blockOf("README.md", "js")).replaceAll(ADDRESS, server.address);
     const printed: string[] = [];
     const ended = Promise.withResolvers<void>();
-    /** Tells of its end. */
+    let requests = 0;
+    /** Tells of its end, and how often it asked: one that is not closed asks for what follows. */
     class Source extends EventSource {
+      constructor(url: string) {
+        super(url, { fetch: (input, init) => (requests += 1, fetch(input, init)) });
+      }
+
       override close(): void {
         super.close();
         ended.resolve();
@@ -49,6 +54,7 @@ Deno.test("README's examples do what README shows", async (t) => {
     const log = (text: string) => void printed.push(text);
     new Function("EventSource", "console", script)(Source, { log });
     await deadline(ended.promise, "the end of the stream");
+    assertEquals(requests, 1);
     assertMatch(printed.join(""), /^[^{}]{20,}$/);
   });
 });
