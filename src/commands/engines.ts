@@ -1,4 +1,4 @@
-import { type EngineClient, EngineStartError } from "../engine/client.ts";
+import { type EngineClient, type EngineClientOptions, EngineStartError } from "../engine/client.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
 import { PlainChatTemplate } from "../text/chat_template.ts";
 import { readFamilyConfig } from "../model/mod.ts";
@@ -26,7 +26,7 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
   /** How chats become prompts, in place of the model's own way. */
   readonly chatTemplate: Config["chatTemplate"];
   /** Called while the model loads. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: NonNullable<EngineClientOptions["onProgress"]>;
   /** Makes the Worker that the engine runs in: another module for tests of what can go wrong. */
   readonly createWorker?: () => UnopenedWorker;
 }

@@ -81,8 +81,7 @@ export function serverlessHandler(): Handler {
 
 async function listen(config: Config, parts: ServeParts): Promise<number> {
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
-  const onProgress = (done: number, total: number) => progress.update(done, total);
-  const models = parts.startEngines(config, { onProgress });
+  const models = parts.startEngines(config, { onProgress: (...told) => progress.update(...told) });
   const ready = whenReady(models);
   const app = parts.createApp(appOptions(config, ready));
   hideTargets();

@@ -1,5 +1,12 @@
 import { Channel } from "./channel.ts";
-import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
+import type {
+  EngineLoad,
+  FromEngine,
+  Port,
+  StartFailure,
+  StartStage,
+  ToEngine,
+} from "./protocol.ts";
 import {
   BusyError,
   type Engine,
@@ -22,7 +29,7 @@ export interface EngineCapacity {
 /** How an {@linkcode EngineClient} is made. */
 export interface EngineClientOptions extends EngineCapacity {
   /** Called while the model loads for the first time. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (done: number, total: number, stage: StartStage) => void;
   /** Called when sequences are taken, for the first time and after a failure. */
   readonly onReady?: () => void;
   /** Called when an engine fails, unless none was ever ready: `ready` tells of that. */
@@ -195,7 +202,8 @@ export class EngineClient implements Engine {
   #receive(message: FromEngine): void {
     switch (message.type) {
       case "progress":
-        return this.#model ? undefined : this.#options.onProgress?.(message.done, message.total);
+        if (this.#model) return;
+        return this.#options.onProgress?.(message.done, message.total, message.stage);
       case "ready":
         this.#model = message.model;
         this.#state = "ready";

@@ -42,7 +42,8 @@ export async function loadModel(
   let worker: BackgroundWorker | null = null;
   const running = startEngine({ id: basename(path), directory: path }, {
     ...{ weights, chatTemplate, memoryBytes, maxConcurrent },
-    ...(onProgress === undefined ? {} : { onProgress }),
+    // What else it is told is for commands.
+    ...(onProgress && { onProgress: (done: number, total: number) => onProgress(done, total) }),
     createWorker: () => worker = new BackgroundWorker(ENGINE_WORKER),
     tune: false,
     maxQueue: MAX_QUEUE,

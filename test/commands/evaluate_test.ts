@@ -100,7 +100,7 @@ Deno.test("run() shows how far it is on a terminal, and removes that", async () 
   const screen = new Screen(60, 4);
   const { status } = await evaluate(["--block-size", "2"], { stderr: screen });
   assertEquals(status, 0);
-  assertMatch(screen.written, /\rblock size 2 .*100 %/);
+  assertMatch(screen.written, /\rtokenising .*100 %[^]*\rblock size 2 .*100 %/);
   assertEquals(screen.lines.join("").trim(), "");
 });
 
