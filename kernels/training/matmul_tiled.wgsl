@@ -28,9 +28,9 @@ fn turn_b(at: u32, p: vec4<f32>, q: vec4<f32>, r: vec4<f32>, s: vec4<f32>) {
   block_b[at + 3u * SIDE4] = vec4(p.w, q.w, r.w, s.w);
 }
 
-fn finish_inside(row: u32, column4: u32, sum: vec4<f32>) {
+fn finish_inside(slice: u32, row: u32, column4: u32, sum: vec4<f32>) {
   if (row < params.m && column4 * 4u < params.n) {
-    finish(row, column4, sum);
+    finish(slice * params.m + row, column4, sum);
   }
 }
 
@@ -60,7 +60,8 @@ fn matmul_tiled(
   var s6r = vec4(0.0);
   var s7l = vec4(0.0);
   var s7r = vec4(0.0);
-  for (var step = 0u; step < params.k; step += STEPS) {
+  let end = min(params.k, (group.z + 1u) * params.slice);
+  for (var step = group.z * params.slice; step < end; step += STEPS) {
     if (index < 32u) {
       stage_a(index, row, step);
     } else {
@@ -95,20 +96,20 @@ fn matmul_tiled(
   }
   let first = row + id.y * 4u;
   let left4 = column / 4u + id.x;
-  finish_inside(first + 0u, left4, s0l);
-  finish_inside(first + 0u, left4 + 8u, s0r);
-  finish_inside(first + 1u, left4, s1l);
-  finish_inside(first + 1u, left4 + 8u, s1r);
-  finish_inside(first + 2u, left4, s2l);
-  finish_inside(first + 2u, left4 + 8u, s2r);
-  finish_inside(first + 3u, left4, s3l);
-  finish_inside(first + 3u, left4 + 8u, s3r);
-  finish_inside(first + 32u, left4, s4l);
-  finish_inside(first + 32u, left4 + 8u, s4r);
-  finish_inside(first + 33u, left4, s5l);
-  finish_inside(first + 33u, left4 + 8u, s5r);
-  finish_inside(first + 34u, left4, s6l);
-  finish_inside(first + 34u, left4 + 8u, s6r);
-  finish_inside(first + 35u, left4, s7l);
-  finish_inside(first + 35u, left4 + 8u, s7r);
+  finish_inside(group.z, first + 0u, left4, s0l);
+  finish_inside(group.z, first + 0u, left4 + 8u, s0r);
+  finish_inside(group.z, first + 1u, left4, s1l);
+  finish_inside(group.z, first + 1u, left4 + 8u, s1r);
+  finish_inside(group.z, first + 2u, left4, s2l);
+  finish_inside(group.z, first + 2u, left4 + 8u, s2r);
+  finish_inside(group.z, first + 3u, left4, s3l);
+  finish_inside(group.z, first + 3u, left4 + 8u, s3r);
+  finish_inside(group.z, first + 32u, left4, s4l);
+  finish_inside(group.z, first + 32u, left4 + 8u, s4r);
+  finish_inside(group.z, first + 33u, left4, s5l);
+  finish_inside(group.z, first + 33u, left4 + 8u, s5r);
+  finish_inside(group.z, first + 34u, left4, s6l);
+  finish_inside(group.z, first + 34u, left4 + 8u, s6r);
+  finish_inside(group.z, first + 35u, left4, s7l);
+  finish_inside(group.z, first + 35u, left4 + 8u, s7r);
 }
