@@ -18,7 +18,7 @@ export interface QkNorm extends RopeStore {
   /** [rows, (heads + 2 · key/value heads) · head] f32: q, k and v, head by head, zero in the padding. */
   readonly x: Tensor;
   readonly counts: Tensor;
-  /** [2, head] f32: of q's heads, and of k's. */
+  /** [2 · head] f32: of q's heads, then of k's, in the order of the components of `x`. */
   readonly gain: Tensor;
   /** Components of a head that count; the others are padding. */
   readonly headSize: number;
@@ -40,7 +40,7 @@ export function qkNorm(pass: Pass, operands: QkNorm): Tensor {
     operands,
     columns,
   );
-  expectShape(gain, [2, head]);
+  expectShape(gain, [2 * head]);
   const y = pass.scratch("q", [bound, heads * head]);
   const isShared = pass.gpu.deviceClass === "cpu with subgroups";
   pass.dispatch((isShared ? bySubgroup : withBarriers)[format], {

@@ -2,10 +2,12 @@
 import { type Gpu, GpuError } from "../gpu/mod.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
-import { allocateBd3lm, type Allocated, type LoadOptions } from "./bd3lm_load.ts";
+import { allocateBd3lm } from "./bd3lm_load.ts";
 import { type FamilyConfig, readFamilyConfig } from "./family.ts";
 import { checkMemory, estimateMemory, type MemoryEstimate } from "./memory.ts";
 import type { Network } from "./network.ts";
+import { allocateQwen } from "./qwen_load.ts";
+import type { Allocated, LoadOptions } from "./weight_loader.ts";
 
 export type { Denoiser } from "./denoiser.ts";
 export { GpuDenoiser } from "./gpu_denoiser.ts";
@@ -89,5 +91,8 @@ function allocate(
   switch (config.modelType) {
     case "bd3lm":
       return allocateBd3lm(gpu, checkpoint, { ...options, config });
+    case "sdar":
+    case "fast_dllm":
+      return allocateQwen(gpu, checkpoint, { ...options, config });
   }
 }
