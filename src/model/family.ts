@@ -39,9 +39,23 @@ export type FamilyConfig = Bd3lmConfig | SdarConfig | FastDllmConfig;
  * Reads `config.json` as its family does, and checks that the checkpoint has exactly the tensors
  * that the configuration calls for.
  *
+ * @param options `contextLength`: what a sequence may take at most where it cannot slide; the cache
+ * holds room for all of it.
  * @throws {CheckpointError} If the family is unknown, or config or tensors are not what it expects.
  */
-export function readFamilyConfig(checkpoint: Checkpoint): FamilyConfig {
+export function readFamilyConfig(
+  checkpoint: Checkpoint,
+  { contextLength = Infinity }: { readonly contextLength?: number } = {},
+): FamilyConfig {
+  const config = readAny(checkpoint);
+  const { modelLength, blockSize, decoding } = config;
+  if (decoding.slides || contextLength >= modelLength) return config;
+  // A sequence is made of whole blocks, of one at least.
+  const blocks = Math.max(1, Math.floor(contextLength / blockSize));
+  return { ...config, modelLength: blocks * blockSize };
+}
+
+function readAny(checkpoint: Checkpoint): FamilyConfig {
   const modelType = checkpoint.config.model_type;
   switch (modelType) {
     case "bd3lm": {

@@ -21,6 +21,8 @@ export interface LoadModelOptions {
   readonly weights: WeightFormat | null;
   /** Sequences that will run at a time. */
   readonly slots: number;
+  /** See {@linkcode readFamilyConfig}. */
+  readonly contextLength?: number;
   /** Pages of a cache for likelihoods; none where left out. */
   readonly scorePages?: number;
   /** What the device can hold, bytes; `null` where unknown. */
@@ -45,16 +47,17 @@ export function defaultFormat(checkpoint: Checkpoint): WeightFormat {
 export async function allocateModel(
   gpu: Gpu,
   checkpoint: Checkpoint,
-  { weights, slots, scorePages = 0, memoryBytes, onProgress }: LoadModelOptions,
+  options: LoadModelOptions,
 ): Promise<{ network: Network; fill: () => Promise<void> }> {
-  const config = readFamilyConfig(checkpoint);
+  const { weights, slots, scorePages = 0, memoryBytes, onProgress } = options;
+  const config = readFamilyConfig(checkpoint, options);
   const format = weights ?? defaultFormat(checkpoint);
   const estimate = estimateMemory(config, { format, slots, scorePages });
   checkMemory(estimate, memoryBytes);
-  const options = { config, format, ...(onProgress && { onProgress }) };
+  const loading = { config, format, ...(onProgress && { onProgress }) };
   let allocated: Allocated<Network> | undefined;
   try {
-    await inMemory(gpu, estimate, () => allocated = allocate(gpu, checkpoint, options));
+    await inMemory(gpu, estimate, () => allocated = allocate(gpu, checkpoint, loading));
   } catch (error) {
     allocated?.network[Symbol.dispose]();
     throw error;
