@@ -1,4 +1,6 @@
 import { join } from "@std/path";
+import { type FamilyConfig, readFamilyConfig } from "../../src/model/family.ts";
+import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import {
   encode,
   type TestFloatType,
@@ -7,6 +9,7 @@ import {
   writeSafetensors,
 } from "./checkpoints.ts";
 import { noise } from "./noise.ts";
+import { withTempDir } from "./temp_dir.ts";
 
 /** Fields of `config.json` that the shapes follow from; any other field may be added or replaced. */
 export interface TinyQwenConfig extends Record<string, unknown> {
@@ -129,4 +132,29 @@ export function qwenTensor(
     return center + whole * 127 / 512;
   });
   return { dtype, shape, data: encode(values, dtype) };
+}
+
+/** Configuration of any family of decoders. */
+export type QwenFamily = Exclude<FamilyConfig, { modelType: "bd3lm" }>;
+
+/** What is read of a tiny checkpoint in a directory of some name, with further files beside it. */
+export function readTinyQwen(
+  options: TinyQwenOptions = {},
+  { files = {}, name = "model" }: { files?: Record<string, unknown>; name?: string } = {},
+): QwenFamily {
+  return withTempDir((temporary) => {
+    const directory = join(temporary, name);
+    Deno.mkdirSync(directory, { recursive: true });
+    writeTinyQwen(directory, options);
+    for (const [file, value] of Object.entries(files)) writeJson(join(directory, file), value);
+    return readQwen(directory);
+  });
+}
+
+/** What is read of a decoder's checkpoint. */
+export function readQwen(directory: string): QwenFamily {
+  using checkpoint = Checkpoint.open(directory);
+  const config = readFamilyConfig(checkpoint);
+  if (config.modelType === "bd3lm") throw new TypeError(`"${directory}" is no decoder`);
+  return config;
 }
