@@ -7,7 +7,7 @@ import { align } from "../../src/weights/formats.ts";
 import { unpair } from "../kernels/host_cache.ts";
 import { fixtureFolders, floatsOf, integersOf, readFixture } from "../support/fixtures.ts";
 import { ForwardHarness } from "../support/forward.ts";
-import { assertClose, gpuTest, readFloats } from "../support/gpu.ts";
+import { assertClose, gpuTest } from "../support/gpu.ts";
 import { readCache, StepReader } from "../support/layer_steps.ts";
 import { decoderLayers, type DecoderState, loadQwenNetwork } from "../support/qwen.ts";
 

@@ -34,12 +34,12 @@ for (const [format, isTied] of [["f16", true], ["int8", false]] as const) {
       writeTinyQwen(directory, {
         config: {
           hidden_size: 320,
-          intermediate_size: 700,
-          num_hidden_layers: 3,
+          intermediate_size: 4000,
+          num_hidden_layers: 2,
           num_attention_heads: 8,
           num_key_value_heads: 2,
           head_dim: 64,
-          vocab_size: 4000,
+          vocab_size: 1000,
           tie_word_embeddings: isTied,
           max_position_embeddings: 2048,
         },

@@ -32,9 +32,9 @@ const TOKENS: readonly [
   ],
   [
     "all files, each end once",
-    { tokenizer: { eos_token: "<|im_end|>" } },
+    { tokenizer: { eos_token: "</s>" }, added: { "96": "<mask>", "3": "</s>" } },
     { "generation_config.json": { eos_token_id: [95, 93, 2] } },
-    [96, 93, 95, 2],
+    [96, 93, 95, 2, 3],
   ],
   ["a list in config.json", { config: { eos_token_id: [95, 93] } }, {}, [96, 95, 93]],
   ["no file", { config: { eos_token_id: null } }, {}, [96]],
