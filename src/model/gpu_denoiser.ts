@@ -228,11 +228,11 @@ export class GpuDenoiser implements Denoiser {
 
   #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
     const { heads, counts, proposals } = this.#state;
-    const { vocabSize: vocabulary, maskToken } = this.#network.config;
+    const { vocabSize: vocabulary, maskToken, decoding } = this.#network.config;
+    const model = { vocabulary, maskToken, keepsCrossing: decoding.keepsCrossing };
     for (const part of headParts(headBound, this.#network.config)) {
       using logits = this.#network.logits(pass, normalized, { counts, ...part });
-      const firstHead = part.skip;
-      propose(pass, { logits, heads, counts, proposals, firstHead, vocabulary, maskToken });
+      propose(pass, { logits, heads, counts, proposals, firstHead: part.skip, ...model });
     }
   }
 

@@ -50,13 +50,18 @@ function isBd3lm(configPath: string): boolean {
   return (readJson(configPath) as { model_type?: string }).model_type === "bd3lm";
 }
 
-/**
- * Absolute path of the model-independent recordings, `bd3lm-common`. Those of the repository serve
- * where `BD_FIXTURES` brings none of its own.
- */
+/** Absolute path of BD3-LM's model-independent recordings. */
 export function commonFolder(): string {
-  const own = join(fixtureDirectory(), "bd3lm-common");
-  return hasFile(own) ? own : join(DEFAULT_DIRECTORY, "bd3lm-common");
+  return sharedFolder("bd3lm-common");
+}
+
+/**
+ * Absolute path of a folder of model-independent recordings. Those of the repository serve where
+ * `BD_FIXTURES` brings none of its own.
+ */
+export function sharedFolder(name: "bd3lm-common" | "qwen-common"): string {
+  const own = join(fixtureDirectory(), name);
+  return hasFile(own) ? own : join(DEFAULT_DIRECTORY, name);
 }
 
 /** Whether a file or directory exists at `path`. */

@@ -125,7 +125,8 @@ export class TraceDrawer implements Disposable {
     const pass = this.#gpu.pass();
     using logits = this.#logits(pass, draws);
     const vocabulary = this.#network.config.vocabSize;
-    propose(pass, { logits, heads, counts, proposals, firstHead: 0, vocabulary, maskToken });
+    const model = { vocabulary, maskToken, keepsCrossing: false };
+    propose(pass, { logits, heads, counts, proposals, firstHead: 0, ...model });
     reveal(pass, { ...this.#state, segment: 0, lanes: 1, maxBlock });
     const bytes = journal.sizeBytes;
     pass.submit([{ from: journal, to: this.#readback.buffer, bytes }]);
