@@ -20,6 +20,8 @@ export interface OpenEngine {
   /** Whether kernels are measured first, for choices to go by that. */
   readonly tune: boolean;
   readonly slots: number;
+  /** What a sequence may take at most where it cannot slide. */
+  readonly contextLength: number;
   readonly memoryBytes: number | null;
 }
 
@@ -66,16 +68,16 @@ export async function openEngine(
   },
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
-  const { id, directory, weights, slots, memoryBytes, tune } = source;
+  const { id, directory, weights, slots, contextLength, memoryBytes, tune } = source;
   using checkpoint = Checkpoint.open(directory, source);
   if (tune) await tuneLinear(gpu, () => performance.now());
   const onProgress = (done: number, total: number) =>
     port.postMessage({ type: "progress", done, total });
   const { pages: scorePages } = scorerLimits(
-    { config: readFamilyConfig(checkpoint) },
+    { config: readFamilyConfig(checkpoint, source) },
     SERVED_SCORING,
   );
-  const options = { weights, slots, scorePages, memoryBytes, onProgress };
+  const options = { weights, slots, contextLength, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
   using denoiser = await GpuDenoiser.open(gpu, network, { slots });
@@ -94,6 +96,7 @@ export async function openEngine(
       id,
       created: Math.floor(Date.now() / 1000),
       contextLength: config.modelLength,
+      slides: config.decoding.slides,
       vocabSize: config.vocabSize,
       bosToken: config.bosToken,
       eosToken: config.eosToken,

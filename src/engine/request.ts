@@ -150,6 +150,8 @@ export interface ModelInfo {
   /** Seconds since the epoch. */
   readonly created: number;
   readonly contextLength: number;
+  /** Whether a sequence may go on past the context length. */
+  readonly slides: boolean;
   readonly vocabSize: number;
   /** `null` where the model has none. */
   readonly bosToken: number | null;

@@ -35,6 +35,6 @@ function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknow
     strategies: STRATEGIES,
     default_strategy: STRATEGIES[0],
     // What the endpoints of this server can do with the model.
-    capabilities: { completions: true, chat: chat !== null, score: true, slide: true },
+    capabilities: { completions: true, chat: chat !== null, score: true, slide: model.slides },
   };
 }

@@ -77,7 +77,10 @@ function checkRanges(
   model: ModelInfo,
   { mostTokens, lengthName }: { readonly mostTokens: number; readonly lengthName: string },
 ): void {
-  const { max_tokens: maxTokens, top_k: topK, block_size: blockSize } = request;
+  const { overflow, max_tokens: maxTokens, top_k: topK, block_size: blockSize } = request;
+  if (overflow === "slide" && !model.slides) {
+    throw invalidValue("overflow", '"error" with this model', overflow);
+  }
   if (maxTokens !== undefined && (maxTokens < 1 || maxTokens > mostTokens)) {
     throw invalidValue(lengthName, `an integer from 1 to ${mostTokens}`, maxTokens);
   }

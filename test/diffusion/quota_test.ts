@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { quota, scheduledQuota } from "../../src/diffusion/quota.ts";
-import { readJson, sharedFolder } from "../support/fixtures.ts";
+import { commonFolder, readJson } from "../support/fixtures.ts";
 
 for (
   const [masked, stepsLeft, expected] of [
@@ -48,7 +48,7 @@ interface ScheduleCase {
 }
 
 Deno.test("scheduledQuota() is SDAR's schedule", () => {
-  const cases = readJson(join(sharedFolder("qwen-common"), "schedule.json")) as ScheduleCase[];
+  const cases = readJson(join(commonFolder("qwen-common"), "schedule.json")) as ScheduleCase[];
   for (const { block_size: size, steps, schedule } of cases) {
     const actual = schedule.map((_, step) => scheduledQuota(size, { step, steps }));
     assertEquals(actual, schedule, `${size} masks in ${steps} steps`);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { assertClose, gpuTest, noise } from "../support/gpu.ts";
-import { readJson, sharedFolder } from "../support/fixtures.ts";
+import { commonFolder, readJson } from "../support/fixtures.ts";
 import { type Draw, expected, proposeAll } from "../support/propose.ts";
 
 /** A draw of every kind. */
@@ -124,7 +124,7 @@ interface FilterCase {
 gpuTest(
   "propose() keeps what SDAR's filters keep, and gives it their probabilities",
   async (gpu) => {
-    const cases = readJson(join(sharedFolder("qwen-common"), "filters.json")) as FilterCase[];
+    const cases = readJson(join(commonFolder("qwen-common"), "filters.json")) as FilterCase[];
     for (const [i, { logits, kept, probs, ...filters }] of cases.entries()) {
       // In the middle of each kept token's share; the mask is one more.
       let before = 0;

@@ -1,7 +1,7 @@
 import { join } from "@std/path";
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { assertClose } from "../support/assert_close.ts";
-import { commonFolder, readJson, sharedFolder } from "../support/fixtures.ts";
+import { commonFolder, readJson } from "../support/fixtures.ts";
 import {
   argmax,
   crossingNucleus,
@@ -48,7 +48,7 @@ interface FilterCase {
 }
 
 Deno.test("crossingNucleus() after topK() gives what SDAR's filters give", () => {
-  const cases = readJson(join(sharedFolder("qwen-common"), "filters.json")) as FilterCase[];
+  const cases = readJson(join(commonFolder("qwen-common"), "filters.json")) as FilterCase[];
   for (const [i, { temperature, top_k, top_p, logits, probs }] of cases.entries()) {
     const p = probabilities(logits, { temperature, mask: -1 });
     assertClose(crossingNucleus(topK(p, top_k), top_p), probs, {}, `case ${i}`);

@@ -16,6 +16,7 @@ export const BYTE_MODEL: ModelInfo = {
   id: "test-copy",
   created: 1_760_000_000,
   contextLength: 4096,
+  slides: true,
   vocabSize: 259,
   bosToken: null,
   eosToken: 257,

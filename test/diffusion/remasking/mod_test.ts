@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { Block } from "../../../src/diffusion/block.ts";
 import { reveal, STRATEGIES, StrategyOptions } from "../../../src/diffusion/remasking/mod.ts";
-import { readJson, sharedFolder } from "../../support/fixtures.ts";
+import { commonFolder, readJson } from "../../support/fixtures.ts";
 
 const MASK = 9;
 
@@ -92,7 +92,7 @@ interface SelectCase {
 }
 
 Deno.test("reveal() transfers what SDAR's and JetEngine's strategies transfer", () => {
-  const cases = readJson(join(sharedFolder("qwen-common"), "select.json")) as SelectCase[];
+  const cases = readJson(join(commonFolder("qwen-common"), "select.json")) as SelectCase[];
   for (const [i, each] of cases.entries()) {
     const { strategy, threshold, entropy_bound, confidence, entropy, u_rank: order } = each;
     const tokens = each.masked.map((masked) => masked ? MASK : 7);
