@@ -1,5 +1,5 @@
 /** SDAR's and Fast-dLLM's samplers in float64, written from the reference text: one block at a time. */
-import { qwenLogits, type QwenNetwork } from "./qwen_network.ts";
+import { forwardBlocks, type QwenNetwork } from "./qwen_network.ts";
 import { argmax, propose, type Proposed } from "./reveal.ts";
 
 /** What is sampled, and where its randomness comes from. */
@@ -127,7 +127,7 @@ class QwenSampler {
 
   #appendSeed(): void {
     const { blockSize, mask } = this.#run;
-    const logits = qwenLogits(this.#network, this.#tokens, blockSize);
+    const { logits } = forwardBlocks(this.#network, { tokens: this.#tokens, blockSize });
     const row = logits.slice(-logits.length / this.#tokens.length);
     row[mask] = -Infinity;
     const seed = argmax(row);
@@ -164,7 +164,7 @@ class QwenSampler {
     const places = pos.map((offset) => ({
       ...{ pass: this.#steps.length, nfe, position: start + offset, offset },
     }));
-    const logits = qwenLogits(this.#network, this.#tokens, blockSize);
+    const { logits } = forwardBlocks(this.#network, { tokens: this.#tokens, blockSize });
     const size = logits.length / this.#tokens.length;
     const drawn = places.map((place) => {
       const row = start + (shifts ? Math.max(place.offset - 1, 0) : place.offset);

@@ -10,7 +10,7 @@ import {
   uniformFor,
 } from "../support/qwen_traces.ts";
 import { traceFiles } from "../support/traces.ts";
-import { loadQwen } from "./qwen_network.ts";
+import { loadQwenReference } from "./qwen_network.ts";
 import { type QwenRun, type QwenStep, type Rule, sampleQwen, transfer } from "./qwen_sampler.ts";
 
 /** The recorded strategy; with a threshold alone at least one token a pass. */
@@ -72,7 +72,7 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
     Deno.test(`sampleQwen() repeats ${basename(folder)}/${basename(path)} step by step`, () => {
       const trace = readQwenTrace(path);
       const { steps, seeds, commits, output, finishReason } = sampleQwen(
-        loadQwen(folder),
+        loadQwenReference(folder),
         runOf(trace),
       );
       trace.steps.forEach((step, i) => checkStep(steps[i]!, step, `pass ${i}`));
