@@ -48,6 +48,15 @@ export function denoiserLimits(
   };
 }
 
+/** Where a pass is recorded to. */
+interface Recording {
+  readonly pass: Pass;
+  readonly tables: BurstTables;
+}
+
+/** Dispatches of the passes of a burst, by what these have room for. */
+type Recorded = Map<string, { readonly begin: number; readonly end: number }>;
+
 /** Network, cache and sampler on the device. */
 export class GpuDenoiser implements Denoiser {
   readonly limits: DenoiserLimits;
@@ -161,7 +170,10 @@ export class GpuDenoiser implements Denoiser {
       blockSizeOf: (slot) => this.#openIn(slot).options.blockSize,
       window: this.#network.config.modelLength,
     });
-    segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
+    const recorded: Recorded = new Map();
+    segments.forEach((segment, i) =>
+      this.#recordPass({ pass, tables, recorded }, { segment, ...passes[i]! })
+    );
     const submit = pass.encode([tables.journalCopy]);
     return {
       submit: () => {
@@ -186,7 +198,7 @@ export class GpuDenoiser implements Denoiser {
     const { blockSize, decoding } = this.#network.config;
     for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      this.#recordRows(pass, tables, { segment, lanes: 0, bound, headBound: 1 });
+      this.#recordRows({ pass, tables }, { segment, lanes: 0, bound, headBound: 1 });
       pass.submit();
     }
   }
@@ -198,8 +210,7 @@ export class GpuDenoiser implements Denoiser {
 
   /** One pass from the plan to the tokens; nothing in it waits for the host. */
   #recordPass(
-    pass: Pass,
-    tables: BurstTables,
+    { pass, tables, recorded }: Recording & { readonly recorded: Recorded },
     { segment, lanes, prompts }: PassPlan & { readonly segment: number },
   ): void {
     // The device knows how many rows live; the host only how many there can be.
@@ -207,13 +218,18 @@ export class GpuDenoiser implements Denoiser {
     const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
     const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
-    this.#recordRows(pass, tables, { segment, lanes: lanes.length, bound, headBound });
+    // With as much room, only the place of its table in the burst differs.
+    const key = [lanes.length, bound, headBound].join();
+    const like = recorded.get(key);
+    if (like) return pass.repeat(like.begin, like.end, { segment });
+    const begin = pass.dispatches;
+    this.#recordRows({ pass, tables }, { segment, lanes: lanes.length, bound, headBound });
+    recorded.set(key, { begin, end: pass.dispatches });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
-    pass: Pass,
-    { burst, journal }: BurstTables,
+    { pass, tables: { burst, journal } }: Recording,
     { segment, lanes, bound, headBound }: {
       readonly segment: number;
       readonly lanes: number;
