@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { readJson } from "./body.ts";
 import type { AppEnv } from "./context.ts";
-import { checkMessages, Messages, promptOf } from "./chat_messages.ts";
+import { checkMessages, Messages, promptOf, TemplateSwitches } from "./chat_messages.ts";
 import { answerOpenAi } from "./openai_answer.ts";
 import type { AnswerShape } from "./openai_chunks.ts";
 import { checkAnswerFields, choices, lengthOf, OPENAI_FIELDS } from "./openai_requests.ts";
@@ -16,6 +16,10 @@ export const ChatFields = z.strictObject({
   messages: Messages,
   max_completion_tokens: OPENAI_FIELDS.max_tokens
     .describe("Another name of `max_tokens`; both may be given with the same value."),
+  chat_template_kwargs: TemplateSwitches.optional().describe(
+    "What to switch on or off in the model's chat template, by the names that it has, such as " +
+      "`enable_thinking`.",
+  ),
 });
 
 const SHAPE: AnswerShape = {
@@ -36,7 +40,7 @@ export function postChat(parts: ServerParts): (c: Context<AppEnv>) => Promise<Re
     checkAnswerFields(request, { prompts: 1 });
     const length = lengthOf(request);
     const model = await parts.models.find(request.model);
-    const prompt = promptOf(request.messages, model);
+    const prompt = promptOf(request.messages, model, { switches: request.chat_template_kwargs });
     const { randomBytes, settings: { maxOutputTokens } } = parts;
     const options = { maxOutputTokens, trace: false, randomBytes };
     const names = { prompt: "messages", maxTokens: length.name };
