@@ -1,3 +1,4 @@
+import type { SamplingDefaults } from "../model/decoding_rules.ts";
 import type { DeviceMemory } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
@@ -154,10 +155,14 @@ export interface ModelInfo {
   /** `null` where the model has none. */
   readonly bosToken: number | null;
   readonly eosToken: number | null;
+  /** Tokens that end a text, `eosToken` first. */
+  readonly stopTokens: readonly number[];
   readonly maskToken: number;
   /** Rising. */
   readonly blockSizes: readonly number[];
   readonly defaultBlockSize: number;
+  /** Sampling that requests get which do not say; what is left out here is the contract's. */
+  readonly defaults: SamplingDefaults;
   /** Adapter name, for `system_fingerprint` and the start line. */
   readonly adapter: string;
   /** Whether the adapter is the CPU: a software driver. */

@@ -19,9 +19,11 @@ export const BYTE_MODEL: ModelInfo = {
   vocabSize: 259,
   bosToken: null,
   eosToken: 257,
+  stopTokens: [257],
   maskToken: 258,
   blockSizes: [1, 2, 4, 8, 16, 32],
   defaultBlockSize: 4,
+  defaults: {},
   adapter: "scripted",
   isCpu: true,
 };
