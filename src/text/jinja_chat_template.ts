@@ -7,7 +7,7 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 /** What a {@linkcode JinjaChatTemplate} needs beside its source. */
 export interface JinjaOptions {
-  readonly tokenizer: Pick<Tokenizer, "special" | "encodeTemplate">;
+  readonly tokenizer: Pick<Tokenizer, "special" | "control" | "encodeTemplate">;
   /** Contents of special tokens by the names that the template has for them, such as `bos_token`. */
   readonly specialTokens: Readonly<Record<string, string>>;
   /** Templates may write the date. */
@@ -48,7 +48,7 @@ export class JinjaChatTemplate implements ChatTemplate {
   ): number[] {
     const { tokenizer } = this.#options;
     const texts = messages.flatMap(({ content, name = "" }) => [content, name]);
-    const disguise = new Disguise(tokenizer.special, [this.#source, ...texts]);
+    const disguise = new Disguise(tokenizer.control, [this.#source, ...texts]);
     try {
       const shown = messages.map((each) => this.#show(each, disguise));
       return tokenizer.encodeTemplate(this.#render(shown, switches), disguise);
@@ -59,14 +59,15 @@ export class JinjaChatTemplate implements ChatTemplate {
 
   /**
    * A message as the template sees it. Roles are not disguised: some templates make special tokens
-   * of them.
+   * of them. Nor are marks in what the model itself has said: templates leave its thoughts out.
    */
   #show({ role, content, name }: ChatMessage, disguise: Disguise): Record<string, string> {
     // An older word for the same; templates may refuse roles that they do not know.
+    const { special, control } = this.#options.tokenizer;
     const isKnown = role !== "developer" || this.#source.includes(role);
     return {
       role: isKnown ? role : "system",
-      content: disguise.putOn(content),
+      content: disguise.putOn(content, role === "assistant" ? special : control),
       ...(name === undefined ? {} : { name: disguise.putOn(name) }),
     };
   }
