@@ -120,6 +120,31 @@ Deno.test("openai's client chats with a model of the Qwen kind", async (t) => {
     assertStringIncludes(error.message, "takes enable_thinking");
   });
 
+  await t.step("diffusing shows drafts, as clients of Inception's read them", async () => {
+    const messages = [user("Once upon a time 😀")];
+    const { choices } = await client.chat.completions.create({ ...ASK, messages });
+    const fields = { ...ASK, messages, stream: true, diffusing: true, block_size: 8 };
+    const stream = await client.chat.completions.create(
+      fields as OpenAI.ChatCompletionCreateParamsStreaming,
+    );
+    const screens: string[] = [];
+    let isFinal = false;
+    for await (const chunk of stream) {
+      const { content } = chunk.choices[0]!.delta;
+      if (typeof content !== "string") continue;
+      if (!("diffusion_meta" in chunk)) {
+        screens.push(isFinal ? screens.at(-1)! + content : content);
+        isFinal = true;
+      } else {
+        assertEquals(isFinal, false);
+        screens.push(content);
+      }
+    }
+    assertEquals(screens.at(-1), choices[0]?.message.content);
+    assertEquals(screens.at(-1), "user\nOnce upon a time 😀");
+    assertEquals(screens.filter((each) => each.includes("░")).length > 8, true);
+  });
+
   await t.step("models.retrieve() tells all ends", async () => {
     const model = await client.models.retrieve("test-copy") as unknown as Record<string, unknown>;
     assertEquals(model.stop_token_ids, [END, QWEN_IDS.get("<|endoftext|>")]);
