@@ -70,7 +70,10 @@ function kernelFor(
 
 /** Operands of {@linkcode attention}. */
 export interface Attention {
-  /** [rows of the pass, heads · head] f32, rotated. */
+  /**
+   * [rows of the pass, heads · head] f32, rotated. As many neighbouring heads each share one of the
+   * cache.
+   */
   readonly q: Tensor;
   readonly rows: Tensor;
   readonly counts: Tensor;
@@ -86,11 +89,13 @@ export interface Attention {
  * Records softmax attention of every live row over the positions it sees.
  *
  * @returns [rows, heads · head] f32, or as many rows as heads; scratch of `pass`.
- * @throws {TypeError} If `q` is not as wide as the heads of the cache.
+ * @throws {TypeError} If `q` has no whole number of heads for each of the cache's.
  */
 export function attention(pass: Pass, operands: Attention): Tensor {
   const { q, rows, counts, cache: { pages, k, v }, headSize } = operands;
-  const [, heads = 0, page = 0, head = 0] = k.shape;
+  const [, shared = 0, page = 0, head = 0] = k.shape;
+  const group = Math.max(1, Math.floor(q.shape[1]! / (shared * head)));
+  const heads = group * shared;
   expectShape(q, [q.shape[0]!, heads * head]);
   if (!(head in HEAD_SIZES)) {
     throw new TypeError(`Cannot attend: heads of ${head}, expected a padded size`);
@@ -115,7 +120,8 @@ export function attention(pass: Pass, operands: Attention): Tensor {
   const table = operands.heads?.table ?? rows;
   const tensors = { q, k, v, rows, counts, pages, heads: table };
   const params = { counted: operands.heads ? 1 : 0, bound };
-  const constants = { HEADS: heads, PAGE: page, TABLE: pageTable, SCALE: 1 / Math.sqrt(headSize) };
+  const scale = 1 / Math.sqrt(headSize);
+  const constants = { HEADS: heads, GROUP: group, PAGE: page, TABLE: pageTable, SCALE: scale };
   const o = pass.scratch("attention", [bound, heads * head]);
   if (isShared) {
     const workgroups = [Math.ceil(bound / LANES), heads];

@@ -1,6 +1,7 @@
-// o[r, h, :] = Σ over keys j of softmax_j( q[s, h, :] · k[j, h, :] · SCALE ) v[j, h, :]
+// o[r, h, :] = Σ over keys j of softmax_j( q[s, h, :] · k[j, g, :] · SCALE ) v[j, g, :]
 // over first ≤ j < end of row s, what it may see of its own sequence, after 0 ≤ j < past_end of
-// another slot, all of it in the cache. Row r stands for row s of the pass (counted.wgsl).
+// another slot, all of it in the cache. Row r stands for row s of the pass (counted.wgsl), and g is
+// ⌊h / GROUP⌋: neighbouring heads share keys and values.
 //
 // q, o: [rows, HEADS, 8 HEAD8] f32. k, v: panels of 8 positions, opened by a cache fragment. pages:
 // [slots, TABLE], whose first entry is how many pages the sequence has; positions go round them.
@@ -12,7 +13,8 @@
 // those of the past first, and leaves its sum, its largest score and the weights' sum to
 // attention_merge.wgsl: o is then [slices, rows, HEADS, 8 HEAD8] and state [slices, rows, HEADS].
 // Source: Vaswani et al. 2017, eq. 1; Milakov & Gimelshein 2018, "Online normalizer calculation for
-// softmax"; block-causal visibility: BD3-LM, section 3.1; slices: Dao et al. 2023, "Flash-Decoding".
+// softmax"; block-causal visibility: BD3-LM, section 3.1; slices: Dao et al. 2023, "Flash-Decoding";
+// shared heads: Ainslie et al. 2023, "GQA".
 
 override SLICE: u32;
 override SLICES: u32;

@@ -32,18 +32,20 @@ export interface OpenedScorer extends Closable {
 export async function openScorer(
   options: Parameters<typeof configOf>[0],
 ): Promise<OpenedScorer> {
-  const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = configOf(options);
+  const settings = configOf(options);
+  const { models: [model], weights, tune } = settings;
+  const { context: contextLength, deviceMemoryBytes: memoryBytes } = settings;
   const { id, directory } = model!; // There is always a default model.
   using stack = new DisposableStack();
   using checkpoint = Checkpoint.open(directory, model);
-  const config = readFamilyConfig(checkpoint);
+  const config = readFamilyConfig(checkpoint, { contextLength });
   const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
   const gpu = stack.use(await Gpu.open());
   if (tune) await tuneLinear(gpu, () => performance.now());
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
   const onProgress = (done: number, total: number) => progress.update(done, total);
   const { pages: scorePages } = scorerLimits({ config }, SCORING);
-  const loading = { weights, slots: 1, scorePages, memoryBytes, onProgress };
+  const loading = { weights, slots: 1, contextLength, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, loading);
   stack.use(network);
   const scorer = stack.use(await Scorer.open(gpu, network, SCORING));

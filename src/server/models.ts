@@ -39,6 +39,6 @@ function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknow
     default_strategy: defaults.strategy,
     defaults,
     // What the endpoints of this server can do with the model.
-    capabilities: { completions: true, chat: chat !== null, score: true, slide: true },
+    capabilities: { completions: true, chat: chat !== null, score: true, slide: model.slides },
   };
 }

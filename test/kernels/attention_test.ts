@@ -73,6 +73,31 @@ for (const format of FORMATS) {
   });
 }
 
+// One key/value head for all, and several; in one slice of the keys and in many; among other sequences.
+for (const [heads, group] of [[1, 3], [2, 2], [3, 4]] as const) {
+  for (const format of FORMATS) {
+    gpuTest(`attention() shares ${heads} heads in ${format} by groups of ${group}`, async (gpu) => {
+      const ranges = RANGES.map(([first, end]) => ({ slot: 0, first, end }));
+      const long = Array.from({ length: 40 }, (_, i) => 6 + i);
+      const slots = [[3, 0], [5, 1, 2, 4], long];
+      const rows = [...ranges, { slot: 1, first: 3, end: 50 }, { slot: 2, first: 1, end: 601 }];
+      const shape = { heads, group, headSize: 12, format, slots };
+      await checkAttended(gpu, { ...shape, rows });
+      await checkAttended(gpu, { ...shape, rows, asked: [15, 3, 14, 3, 0] });
+    });
+  }
+}
+
+gpuTest("attention() of a group has the bits of each of its heads alone", async (gpu) => {
+  const shape = { headSize: 12, slots: [[0, 2, 1]], rows: [{ slot: 0, first: 3, end: 41 }] };
+  // The first heads have the same q, k and v whatever follows them.
+  const shared = await attend(gpu, { ...shape, heads: 1, group: 4 });
+  const alone = await attend(gpu, { ...shape, heads: 1 });
+  for (const [deviceClass, y] of alone) {
+    assertEquals(shared.get(deviceClass)!.slice(0, y.length), y, deviceClass);
+  }
+});
+
 // Noisy copies of a text beside each other: their blocks begin and end anywhere in chunks and panels.
 for (const [format, headSize] of [["f32", 12], ["f16", 12], ["f32", 96]] as const) {
   gpuTest(`attention() in ${format} sees a past with heads of ${headSize}`, async (gpu) => {

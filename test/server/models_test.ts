@@ -20,6 +20,7 @@ Deno.test("a model is described by what requests may ask of it", async () => {
       "first_hitting",
       "ancestral",
       "sequential",
+      "random",
       "low_confidence_static",
       "low_confidence_dynamic",
       "entropy_bounded",
@@ -41,6 +42,18 @@ Deno.test("a model tells all tokens that end a text", async () => {
   const { send } = testApp({ script: { model: { eosToken: 7, stopTokens: [7, 9] } } });
   const model = await (await send("/v1/models/test-copy")).json();
   assertEquals([model.eos_token_id, model.stop_token_ids], [7, [7, 9]]);
+});
+
+Deno.test("a model whose context does not slide says so, and refuses to", async () => {
+  const { send, post } = testApp({ script: { model: { slides: false } } });
+  const { data: [model] } = await (await send("/v1/models")).json();
+  assertEquals(model.capabilities.slide, false);
+  const refusal = await post({ prompt: "ab", overflow: "slide" });
+  const { error } = await refusal.json();
+  assertEquals([refusal.status, error.code, error.param], [400, "invalid_value", "overflow"]);
+  assertEquals(error.message, 'overflow must be "error" with this model, got "slide"');
+  const long = await (await post({ prompt: "ab", max_tokens: 4095 })).json();
+  assertEquals(long.error.code, "context_length_exceeded");
 });
 
 Deno.test("a model with a chat template can chat", async () => {

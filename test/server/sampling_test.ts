@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
 import type { SequenceRequest } from "../../src/engine/request.ts";
 import type { SamplingDefaults } from "../../src/model/decoding_rules.ts";
-import { FAST_DLLM_DEFAULTS, SDAR_DEFAULTS } from "../../src/model/sampling_defaults.ts";
 import { errorOf, testApp } from "./support.ts";
 
 const DEFAULTS: SamplingDefaults = {
@@ -110,10 +108,4 @@ Deno.test("models tell the defaults that requests get, the contract's included",
     temperature: 0,
     threshold: 0.5,
   });
-});
-
-Deno.test("the families' defaults are options that requests could have", () => {
-  for (const { strategy, threshold } of [SDAR_DEFAULTS, FAST_DLLM_DEFAULTS]) {
-    assertEquals(StrategyOptions.safeParse({ strategy, threshold }).success, true);
-  }
 });

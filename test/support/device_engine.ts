@@ -36,7 +36,7 @@ export function requestOf(
     topK: 0,
     seed: 1,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 0,
     trace: false,
     ...options,
