@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { STRATEGIES, StrategyOptions } from "../diffusion/remasking/mod.ts";
-import type { SamplingDefaults } from "../model/decoding_rules.ts";
+import type { ModelInfo } from "../engine/request.ts";
 import { cut, RequestError, show } from "./errors.ts";
 import { validate } from "./validate.ts";
 import { isNeutral, isUnsupported } from "./openai_fields.ts";
@@ -211,7 +211,7 @@ function checkOptions(strategy: string | undefined, given: Record<string, unknow
 export function strategyOptions(
   strategy: string,
   given: Readonly<Record<string, unknown>>,
-  defaults: SamplingDefaults = {},
+  defaults: ModelInfo["defaults"] = {},
 ): StrategyOptions {
   const schema = StrategyOptions.options.find(({ shape }) => shape.strategy.value === strategy)!;
   const isOwn = (name: string) => name in schema.shape;
