@@ -1,3 +1,4 @@
+import { LowConfidenceDynamic } from "../diffusion/remasking/low_confidence_dynamic.ts";
 import type { StrategyOptions } from "../diffusion/remasking/mod.ts";
 import type { ModelInfo } from "../engine/request.ts";
 import { CONTRACT_DEFAULTS, type GenerationFields, strategyOptions } from "./schema.ts";
@@ -26,31 +27,23 @@ export function resolveSampling(
   request: Asked,
   { defaults }: Pick<ModelInfo, "defaults">,
 ): Sampling {
-  const { strategy: name, ...others } = { ...CONTRACT_DEFAULTS, ...defaults, ...given(request) };
-  const { temperature, top_p, top_k } = others;
-  const strategy = strategyOptions(name, request.options, defaults);
-  return { temperature, top_p, top_k, strategy };
-}
-
-function given({ temperature, top_p, top_k, strategy }: Asked) {
+  const fallback = { ...CONTRACT_DEFAULTS, ...defaults };
+  const name = request.strategy ?? fallback.strategy;
   return {
-    ...(temperature !== undefined && { temperature }),
-    ...(top_p !== undefined && { top_p }),
-    ...(top_k !== undefined && { top_k }),
-    ...(strategy !== undefined && { strategy }),
+    temperature: request.temperature ?? fallback.temperature,
+    top_p: request.top_p ?? fallback.top_p,
+    top_k: request.top_k ?? fallback.top_k,
+    strategy: strategyOptions(name, request.options, defaults),
   };
 }
 
-/** What a request gets of a model that says nothing of sampling. */
+/** What requests get that say nothing of sampling, whether by the model or by the contract. */
 export function samplingDefaults({ defaults }: Pick<ModelInfo, "defaults">) {
-  const { temperature, top_p, top_k, strategy } = resolveSampling({ options: {} }, { defaults });
-  const { threshold } = strategyOptions("low_confidence_dynamic", {}, defaults) as Extract<
-    StrategyOptions,
-    { strategy: "low_confidence_dynamic" }
-  >;
+  const { strategy, ...others } = resolveSampling({ options: {} }, { defaults });
   return {
-    ...{ temperature, top_p, top_k, strategy: strategy.strategy },
+    ...others,
+    strategy: strategy.strategy,
     steps: defaults.steps ?? null,
-    threshold,
+    threshold: LowConfidenceDynamic.shape.threshold.parse(defaults.threshold),
   };
 }

@@ -23,7 +23,7 @@ export const CONTRACT_DEFAULTS = {
 } as const;
 
 /** What the description of a field says whose default may be the model's. */
-const MODEL_FIRST = "A default that the model has in its `defaults` comes first.";
+export const MODEL_FIRST = "A default that the model has in its `defaults` comes first.";
 
 const Strategy = z.enum(STRATEGIES).optional();
 
