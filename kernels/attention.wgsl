@@ -9,8 +9,8 @@
 // same keys. The softmax is computed on the way: KEYS keys at a time at fixed absolute positions,
 // one rescaling each, so that the order of the sums depends on the row alone.
 //
-// A GPU needs more to do than that: there each of SLICES invocations takes the chunks of SLICE keys,
-// those of the past first, and leaves its sum, its largest score and the weights' sum to
+// Where a row sees more than SLICE keys, each of SLICES invocations takes the chunks of as many, those
+// of the past first, and leaves its sum, its largest score and the weights' sum to
 // attention_merge.wgsl: o is then [slices, rows, HEADS, 8 HEAD8] and state [slices, rows, HEADS].
 // Source: Vaswani et al. 2017, eq. 1; Milakov & Gimelshein 2018, "Online normalizer calculation for
 // softmax"; block-causal visibility: BD3-LM, section 3.1; slices: Dao et al. 2023, "Flash-Decoding";
@@ -18,8 +18,6 @@
 
 override SLICE: u32;
 override SLICES: u32;
-// Slices of a workgroup.
-override SIDE: u32;
 const LANES = 8u;
 
 @group(0) @binding(5) var<storage, read_write> state: array<vec2<f32>>;
@@ -47,15 +45,15 @@ fn add_values(panel: u32, octet: u32, place: u32) {
   }
 }
 
-@compute @workgroup_size(LANES, SIDE)
+@compute @workgroup_size(LANES)
 fn attention(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = group.x * LANES + id.x;
+  let row = group.x * LANES + lane;
   let head = group.y;
-  let slice = group.z * SIDE + id.y;
-  if (row >= live_rows() || slice >= SLICES) {
+  let slice = group.z;
+  if (row >= live_rows()) {
     return;
   }
   let asked = source_row(row);

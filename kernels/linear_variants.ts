@@ -106,7 +106,7 @@ export function chooseLinear(
 export function slicesOf(deviceClass: DeviceClass, outputs: number): number {
   if (deviceClass !== "gpu") return 1;
   // A wide matrix fills the device without.
-  return outputs >= 16_384 ? 2 : 8;
+  return outputs >= 16_384 ? 2 : 16;
 }
 
 const FORMATS: Readonly<Record<WeightFormat, string>> = { f32, f16, int8 };

@@ -41,7 +41,8 @@ export function denoiserLimits(
     // Every slot may slide with the trained block size; one at least with the largest.
     pages: Math.max(slots * pagesFor(modelLength + blockSize), maxPages),
     pageTokens: PAGE_TOKENS,
-    rows: Math.max(MIN_ROWS, 2 * largest),
+    // All slots may commit a block of the trained size and denoise the next in one pass.
+    rows: Math.max(MIN_ROWS, 2 * largest, 2 * slots * blockSize),
     passes: MAX_PASSES,
     promptRows: 4 * Math.max(MIN_ROWS, largest),
   };

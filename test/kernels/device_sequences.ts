@@ -7,9 +7,12 @@ import {
   journalWords,
   plan,
   PROPOSAL_WORDS,
+  propose,
+  readProposal,
   reveal,
   type Row,
   ROW_WORDS,
+  writeHead,
   writeRow,
 } from "../../kernels/mod.ts";
 import type { Gpu, Tensor } from "../../src/gpu/mod.ts";
@@ -21,6 +24,8 @@ import {
   type SequenceOptions,
 } from "../../src/model/sequence_state.ts";
 import type { DecodingRules } from "../../src/model/decoding_rules.ts";
+import type { KvCache } from "../../src/model/kv_cache.ts";
+import type { Network } from "../../src/model/network.ts";
 import { BD3LM_RULES } from "../support/decoding_rules.ts";
 import { uploadWords } from "../support/gpu.ts";
 import { sequenceWord } from "../support/sequence_words.ts";
@@ -133,6 +138,46 @@ export class DeviceSequences implements Disposable {
       heads: Array.from({ length: headCount }, (_, i) => readHead(heads!, i)),
       sigma: new Float32Array(sigma!),
     };
+  }
+
+  /**
+   * Runs a network on the rows of the pass, and draws for `heads`: the planned ones, or others.
+   *
+   * @returns What it proposes for them; {@linkcode reveal} goes by these heads then.
+   */
+  async propose(
+    network: Network,
+    { cache, heads, banned }: {
+      cache: KvCache;
+      heads: readonly Head[];
+      /** Token that is never drawn. */
+      banned: number;
+    },
+  ): Promise<HeadProposal[]> {
+    const { rows, counts, sigma, proposals } = this.#tensors;
+    const { config: { vocabSize: vocabulary, decoding: { keepsCrossing } } } = network;
+    const [bound = 0] = new Uint32Array(await this.#gpu.read(counts));
+    this.writeHeads(heads);
+    const conditions = 2 * this.#lanes.length + 1;
+    const inputs = { rows, counts, bound, sigma, conditions, cache: cache.layers };
+    const table = this.#tensors.heads;
+    const pass = this.#gpu.pass();
+    using normalized = network.forward(pass, { ...inputs, heads: table, headBound: heads.length })!;
+    const part = { counts, skip: 0, rows: heads.length };
+    using logits = network.logits(pass, normalized, part);
+    const model = { vocabulary, maskToken: banned, keepsCrossing };
+    propose(pass, { logits, heads: table, counts, proposals, firstHead: 0, ...model });
+    pass.submit();
+    const data = await this.#gpu.read(proposals);
+    return heads.map((_, i) => readProposal(data, i));
+  }
+
+  /** Puts heads in the place of those that were planned. */
+  writeHeads(heads: readonly Head[]): void {
+    const words = new Uint32Array(heads.length * HEAD_WORDS);
+    heads.forEach((head, i) => writeHead(words, i * HEAD_WORDS, head));
+    this.#gpu.write(this.#tensors.heads, words);
+    this.#gpu.write(this.#tensors.counts, Uint32Array.of(heads.length), 4);
   }
 
   /**

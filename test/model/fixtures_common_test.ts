@@ -108,6 +108,8 @@ gpuTest("propose() draws the recorded tokens", async (gpu) => {
 
 interface RotaryCase {
   readonly head_dim: number;
+  /** Base of the angles; 10,000 where left out. */
+  readonly theta?: number;
   readonly pos: number;
   readonly x: readonly number[];
   readonly out: readonly number[];
@@ -116,10 +118,10 @@ interface RotaryCase {
 /** Rotates one head as q and as k. */
 async function rotate(
   gpu: Gpu,
-  { head_dim: headSize, pos, x }: RotaryCase,
+  { head_dim: headSize, theta: base = 10_000, pos, x }: RotaryCase,
 ): Promise<Float32Array[]> {
   const headWidth = paddedHeadSize(headSize);
-  using rotary = rotaryTables(gpu, { headSize, base: 10_000 });
+  using rotary = rotaryTables(gpu, { headSize, base });
   using cache = new KvCache(gpu, { layers: 1, heads: 1, headWidth, format: "f32" }, {
     slots: 1,
     pages: 1,
@@ -161,6 +163,16 @@ gpuTest("linear() rotates the recorded vectors", async (gpu) => {
         // The recording multiplies position and frequency in f32: 1e-4 absolute at position 1024.
         assertAlmostEquals(rotated[i]!, value, 1e-4, where);
       });
+    }
+  }
+});
+
+gpuTest("linear() rotates the vectors of qwen-common, far out too", async (gpu) => {
+  const cases = readJson(join(commonFolder("qwen-common"), "rotary.json")) as RotaryCase[];
+  assert(cases.some(({ pos }) => pos > 32_000));
+  for (const each of cases) {
+    for (const rotated of await rotate(gpu, each)) {
+      assertClose(rotated, each.out, {}, `${each.head_dim} at position ${each.pos}`);
     }
   }
 });

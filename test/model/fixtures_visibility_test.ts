@@ -149,6 +149,31 @@ for (const { n, block_size, rows } of readJson(join(commonFolder(), "mask.json")
   });
 }
 
+gpuTest(
+  "rows see what is recorded in qwen-common, whatever the model sees at most",
+  async (gpu) => {
+    const { n, block_size: blockSize, ...masks } = readJson(
+      join(commonFolder("qwen-common"), "mask.json"),
+    ) as {
+      readonly n: number;
+      readonly block_size: number;
+      readonly two_stream: readonly (readonly number[])[];
+      readonly block_causal: readonly (readonly number[])[];
+    };
+    for (const window of [n, 32_768]) {
+      const sights = await productSights(gpu, { blocks: n / blockSize, blockSize, window });
+      assertEquals(
+        twoStreamRows(sights, blockSize),
+        masks.two_stream.map((row) => row.join("")),
+      );
+      const prefill = sights.prompt.map(({ first, end }) =>
+        Array.from({ length: n }, (_, key) => Number(first <= key && key < end))
+      );
+      assertEquals(prefill, masks.block_causal.map((row) => [...row]));
+    }
+  },
+);
+
 for (const folder of fixtureFolders()) {
   const name = basename(folder);
 
