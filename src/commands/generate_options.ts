@@ -64,7 +64,10 @@ const name: Kind<string> = { ...text, placeholder: "NAME" };
 /** The fields of a request; their limits are those of the API. */
 const FIELDS: Settings = {
   maxTokens: optional(count, "tokens to generate at most; else 256 or what still fits"),
-  temperature: optional(number, "0 takes the most probable token at each position; else the model's"),
+  temperature: optional(
+    number,
+    "0 takes the most probable token at each position; else the model's",
+  ),
   topP: optional(number, "share of the probability to draw from, 1 is all; else the model's"),
   topK: optional(count, "most probable tokens to draw from, 0 is all; else the model's"),
   seed: optional(count, "the same seed gives the same text; else a fresh one"),

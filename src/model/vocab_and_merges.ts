@@ -104,7 +104,9 @@ function readMerges(checkpoint: Checkpoint, { maxBytes, maxValues }: TokenizerLi
     throw new CheckpointError(MERGES_FILE, "missing_file", "it does not exist");
   }
   const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
-  const merges = lines.filter((line, i) => line !== "" && !(i === 0 && line.startsWith("#version")));
+  const merges = lines.filter((line, i) =>
+    line !== "" && !(i === 0 && line.startsWith("#version"))
+  );
   if (merges.length <= maxValues) return merges;
   const problem = `it has ${merges.length} merges, expected at most ${maxValues}`;
   throw new CheckpointError(MERGES_FILE, "invalid_tokenizer", problem);

@@ -1,8 +1,8 @@
 import { gunzipSync } from "node:zlib";
 import { join } from "@std/path";
 import { trainBpe } from "../../src/text/train_bpe.ts";
-import { writeJson, writeSafetensors, writeTinyCheckpoint } from "./checkpoints.ts";
-import { noise } from "./noise.ts";
+import { writeJson, writeTinyCheckpoint } from "./checkpoints.ts";
+import { writeTinyQwen } from "./qwen_checkpoints.ts";
 
 /** Templates of chats, as the models of {@linkcode writeQwenChat} have them. */
 export const QWEN_TEMPLATES = {
@@ -89,74 +89,43 @@ export const QWEN_CONFIG = {
   added_tokens_decoder: DECODER,
 };
 
-/** `config.json` of a small SDAR without block size and mask: they stand elsewhere. */
-const SDAR = {
-  ...{ model_type: "sdar", architectures: ["SDARForCausalLM"], vocab_size: QWEN_VOCAB_SIZE },
-  ...{ hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2 },
-  ...{ num_attention_heads: 4, num_key_value_heads: 2, head_dim: 16 },
-  ...{ attention_bias: false, hidden_act: "silu", rms_norm_eps: 1e-6, rope_theta: 1_000_000 },
-  ...{ rope_scaling: null, sliding_window: null, use_sliding_window: false },
-  ...{ tie_word_embeddings: false, max_position_embeddings: 512, torch_dtype: "float32" },
-  ...{ bos_token_id: QWEN_IDS.get("<|endoftext|>"), eos_token_id: QWEN_IDS.get("<|endoftext|>") },
-};
+/** How the text of a checkpoint is written. */
+export interface QwenChatOptions {
+  readonly template: string;
+  /** Whether its tokenizer is in one file or, as some have it, in several. */
+  readonly tokenizer?: "one file" | "several files";
+}
+
+/**
+ * Writes a small BD3-LM with random weights that chats as models of the Qwen kind do.
+ *
+ * @returns The directory.
+ */
+export function writeQwenChat(directory: string, options: QwenChatOptions): string {
+  writeTinyCheckpoint(directory, {
+    hasTokenizer: false,
+    config: { vocab_size: QWEN_VOCAB_SIZE, model_length: 256, bos_token_id: null },
+  });
+  return writeText(directory, options);
+}
 
 /**
  * Writes a small SDAR with random weights that chats as models of the Qwen kind do.
  *
  * @returns The directory.
  */
-export function writeSdarChat(
-  directory: string,
-  options: Parameters<typeof writeQwenChat>[1],
-): string {
-  writeQwenChat(directory, options);
-  writeJson(join(directory, "config.json"), SDAR);
-  const tensors = Object.entries(sdarShapes()).map(([name, shape], index) => {
-    const length = shape.reduce((product, size) => product * size, 1);
-    const values = noise(length, index).map((each) => name.includes("norm") ? 1 + each / 5 : each);
-    const data = new Uint8Array(Float32Array.from(values).buffer);
-    return [name, { dtype: "F32", shape, data }];
-  });
-  writeSafetensors(join(directory, "model.safetensors"), Object.fromEntries(tensors));
-  return directory;
+export function writeSdarChat(directory: string, options: QwenChatOptions): string {
+  const eos_token_id = QWEN_IDS.get("<|endoftext|>")!;
+  const config = { vocab_size: QWEN_VOCAB_SIZE, max_position_embeddings: 512, eos_token_id };
+  writeTinyQwen(directory, { config });
+  return writeText(directory, options);
 }
 
-function sdarShapes(): Record<string, number[]> {
-  const { vocab_size: V, hidden_size: D, intermediate_size: F, head_dim: d } = SDAR;
-  const [queries, keys] = [SDAR.num_attention_heads * d, SDAR.num_key_value_heads * d];
-  const layer = (i: number) =>
-    Object.entries({
-      ...{ "input_layernorm": [D], "post_attention_layernorm": [D] },
-      ...{ "self_attn.q_proj": [queries, D], "self_attn.k_proj": [keys, D] },
-      ...{ "self_attn.v_proj": [keys, D], "self_attn.o_proj": [D, queries] },
-      ...{ "self_attn.q_norm": [d], "self_attn.k_norm": [d] },
-      ...{ "mlp.gate_proj": [F, D], "mlp.up_proj": [F, D], "mlp.down_proj": [D, F] },
-    }).map(([name, shape]) => [`model.layers.${i}.${name}.weight`, shape]);
-  const layers = Array.from({ length: SDAR.num_hidden_layers }, (_, i) => layer(i)).flat();
-  return {
-    ...{ "model.embed_tokens.weight": [V, D], "model.norm.weight": [D], "lm_head.weight": [V, D] },
-    ...Object.fromEntries(layers),
-  };
-}
-
-/**
- * Writes a small checkpoint with random weights that chats as models of the Qwen kind do.
- *
- * @param tokenizer Whether its tokenizer is in one file or, as some have it, in several.
- * @returns The directory.
- */
-export function writeQwenChat(
+function writeText(
   directory: string,
-  { template, tokenizer = "one file" }: {
-    readonly template: string;
-    readonly tokenizer?: "one file" | "several files";
-  },
+  { template, tokenizer = "one file" }: QwenChatOptions,
 ): string {
   const [end, text] = [QWEN_IDS.get("<|im_end|>"), QWEN_IDS.get("<|endoftext|>")];
-  writeTinyCheckpoint(directory, {
-    hasTokenizer: false,
-    config: { vocab_size: QWEN_VOCAB_SIZE, model_length: 256, bos_token_id: null },
-  });
   writeJson(join(directory, "generation_config.json"), { eos_token_id: [end, text] });
   writeJson(join(directory, "tokenizer_config.json"), { ...QWEN_CONFIG, chat_template: template });
   if (tokenizer === "one file") {
