@@ -1,5 +1,6 @@
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { CONFIG_FILE, invalidConfig } from "./config_file.ts";
+import { MAX_STOP_TOKENS } from "./sequence_state.ts";
 import {
   expectTokenId,
   findNamedToken,
@@ -16,7 +17,8 @@ import {
  * with the letters of "mask". A text ends with any of the ends that the config, the generation config
  * and the tokenizer name: none of them has all.
  *
- * @throws {CheckpointError} If there is no mask, an id is not in the vocabulary, or the mask is an end.
+ * @throws {CheckpointError} If there is no mask, an id is not in the vocabulary, the mask is an end, or
+ * there are too many ends.
  */
 export function readQwenTokens(
   checkpoint: Checkpoint,
@@ -27,6 +29,10 @@ export function readQwenTokens(
   const stopTokens = findStops(files, vocabSize);
   if (stopTokens.includes(maskToken)) {
     throw invalidConfig(`key "eos_token_id" has ${maskToken}, expected other tokens than the mask`);
+  }
+  if (stopTokens.length > MAX_STOP_TOKENS) {
+    const count = `${stopTokens.length} tokens with those of the other files`;
+    throw invalidConfig(`key "eos_token_id" has ${count}, expected ${MAX_STOP_TOKENS} at most`);
   }
   return { maskToken, bosToken: null, eosToken: stopTokens[0] ?? null, stopTokens };
 }

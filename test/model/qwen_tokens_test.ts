@@ -56,6 +56,7 @@ const REFUSED: readonly [what: string, options: TinyQwenOptions, message: string
   ["a mask in words", { config: { mask_token_id: "96" } }, '"mask_token_id"'],
   ["an end beyond the vocabulary", { config: { eos_token_id: [1, 97] } }, "97"],
   ["a mask that ends", { config: { eos_token_id: 96 } }, '"eos_token_id" has 96'],
+  ["more than four ends", { config: { eos_token_id: [1, 2, 3, 4, 5] } }, "5 tokens"],
 ];
 
 for (const [what, options, message] of REFUSED) {
