@@ -69,7 +69,6 @@ Deno.test("what the image starts, from what it gets, answers its health check", 
         cwd: directory,
         env: { BD_HOST: "0.0.0.0", BD_PORT: String(port), XDG_RUNTIME_DIR: "/tmp" },
         stdout: "null",
-        stderr: "inherit",
       });
     assert((await deno(["cache", "--quiet", ...preparation.slice(1)]).output()).success);
     const server = deno(here(programOf("ENTRYPOINT")).slice(1)).spawn();

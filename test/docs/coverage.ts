@@ -122,6 +122,7 @@ export const EXCUSES: Readonly<Record<string, Excuse>> = {
   "deno task bench": { why: MINUTES, task: "bench" },
   "deno task bench peers": { why: "it needs PyTorch", task: "bench" },
   "deno task bench nelbo": { why: MINUTES, task: "bench" },
+  "deno task bench streams": { why: MINUTES, task: "bench" },
   "deno task bench training": { why: MINUTES, task: "bench" },
   "deno run --config PROJECT/deno.json …": { why: "the rest is the reader's" },
   "deno run -A example.ts": { why: "library_test.ts does" },
