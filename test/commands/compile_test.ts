@@ -27,6 +27,8 @@ function fakeCompiler({ stderr = "", problem = null }: {
   problem?: string | null;
 } = {}) {
   const commands: (readonly string[])[] = [];
+  /** What the program finds in its environment where nobody says otherwise. */
+  const environments: string[] = [];
   const said: string[] = [];
   const compiler: Compiler = {
     deno: async (args) => {
@@ -34,13 +36,15 @@ function fakeCompiler({ stderr = "", problem = null }: {
       if (args[0] === "info") {
         return { success: true, stdout: JSON.stringify({ npmCache: "/nonexistent" }), stderr: "" };
       }
+      const [environmentFile] = args.flatMap((each) => /^--env-file=(.*)/.exec(each)?.[1] ?? []);
+      environments.push(await Deno.readTextFile(environmentFile!));
       if (stderr === "") await Deno.writeFile(outputOf(args), new Uint8Array(3e6));
       return { success: stderr === "", stdout: "", stderr };
     },
     check: () => Promise.resolve(problem),
     say: (line) => void said.push(line),
   };
-  return { compiler, commands, said };
+  return { compiler, commands, environments, said };
 }
 
 function outputOf(args: readonly string[]): string {
@@ -53,7 +57,7 @@ async function exists(path: string): Promise<boolean> {
 
 Deno.test("compile() embeds the Worker and the model, and allows what serving needs", async () => {
   await inTempDir(async (directory) => {
-    const { compiler, commands, said } = fakeCompiler();
+    const { compiler, commands, environments, said } = fakeCompiler();
     const path = join(directory, "server");
     assertEquals(await compile(["--output", path], compiler), 0);
     assertEquals(said, [`compiled ${path}, 3 MB; it has started and generated`]);
@@ -70,6 +74,7 @@ Deno.test("compile() embeds the Worker and the model, and allows what serving ne
       "--allow-read",
       "--allow-env=BD_*",
     ]);
+    assertMatch(environments.join(), /^DENO_WEBGPU_BACKEND=vulkan,metal,dx12$/m);
   });
 });
 
