@@ -69,6 +69,7 @@ const FIELDS: Settings = {
   topK: optional(count, "most probable tokens to draw from; else 0, which is all"),
   seed: optional(count, "the same seed gives the same text; else a fresh one"),
   blockSize: optional(count, "tokens denoised together; else the model's own"),
+  subBlockSize: optional(count, "tokens of a block denoised before the rest; else the model's own"),
   strategy: optional(name, `rule by which masks become tokens; else ${STRATEGIES[0]}`),
   ...Object.fromEntries(
     OPTION_NAMES.map((each) => [camelCase(each), optional(number, strategiesWith(each))]),

@@ -2,6 +2,7 @@ import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protoco
 import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
 import { Gpu, GpuError } from "../gpu/mod.ts";
+import { USUAL_SUB_BLOCK } from "../model/decoding_rules.ts";
 import type { Denoiser } from "../model/denoiser.ts";
 import { Scorer, scorerLimits } from "../evaluation/scorer.ts";
 import { allocateModel, GpuDenoiser, readFamilyConfig } from "../model/mod.ts";
@@ -102,8 +103,10 @@ export async function openEngine(
       bosToken: config.bosToken,
       eosToken: config.eosToken,
       maskToken: config.maskToken,
+      stopTokens: config.stopTokens,
       blockSizes: config.blockSizes,
       defaultBlockSize: config.blockSize,
+      defaultSubBlockSize: config.decoding.shiftsLogits ? USUAL_SUB_BLOCK : null,
       adapter: gpu.name,
       isCpu: gpu.isCpu,
     },

@@ -119,7 +119,9 @@ function checkConfigFile(file: ConfigFile): ConfigFile {
   }
   if (file.hidden_dim % (2 * file.n_heads) !== 0) {
     const [width, heads] = [file.hidden_dim, file.n_heads];
-    throw invalidConfig(`key "n_heads" is ${heads}, expected heads of an even size to fill ${width}`);
+    throw invalidConfig(
+      `key "n_heads" is ${heads}, expected heads of an even size to fill ${width}`,
+    );
   }
   const headSize = file.hidden_dim / file.n_heads;
   if (headSize > MAX_HEAD_SIZE) {

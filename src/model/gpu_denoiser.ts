@@ -115,7 +115,11 @@ export class GpuDenoiser implements Denoiser {
   }
 
   firstBlockStart(options: SequenceOptions): number {
-    return firstBlockStart(options);
+    return firstBlockStart(options, this.#network.config.decoding);
+  }
+
+  rowsFor({ blockSize }: SequenceOptions): number {
+    return this.#network.config.decoding.shiftsLogits ? blockSize : 2 * blockSize;
   }
 
   pagesFor(options: SequenceOptions): number {
@@ -135,12 +139,14 @@ export class GpuDenoiser implements Denoiser {
       );
     }
     this.cache.reserve(slot, this.pagesFor(options));
-    this.#open.set(slot, { options, forecast: new RowForecast(options) });
     const { sequences, tokens } = this.#state;
-    const sequence = packSequence(options, config.modelLength);
+    const { maskToken, decoding: rules, modelLength: window } = config;
+    const sequence = packSequence(options, { window, rules });
+    this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
-    const place = slot * 2 * this.#maxBlock + firstBlockStart(options) % (2 * options.blockSize);
-    this.#gpu.write(tokens, firstBlock(options, config.maskToken), place * 4);
+    const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
+    const place = slot * 2 * this.#maxBlock + offset;
+    this.#gpu.write(tokens, firstBlock(options, { maskToken, rules }), place * 4);
   }
 
   close(slot: number): void {
@@ -177,8 +183,8 @@ export class GpuDenoiser implements Denoiser {
       window: 0,
     });
     tables.upload();
-    const { blockSize } = this.#network.config;
-    for (const bound of [blockSize, 2 * blockSize]) {
+    const { blockSize, decoding } = this.#network.config;
+    for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
       this.#recordRows(pass, tables, { segment, lanes: 0, bound, headBound: 1 });
       pass.submit();
@@ -216,24 +222,29 @@ export class GpuDenoiser implements Denoiser {
     },
   ): void {
     const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
-    const common = { burst, sequences, tokens, segment, lanes };
-    const maxBlock = this.#maxBlock;
-    const { maskToken } = this.#network.config;
-    plan(pass, { ...common, rows, heads, counts, sigma, maxBlock, maskToken });
+    const { maskToken, decoding } = this.#network.config;
+    const model = {
+      maxBlock: this.#maxBlock,
+      maskToken,
+      isScheduled: decoding.quota === "schedule",
+      isShifted: decoding.shiftsLogits,
+    };
+    const common = { burst, sequences, tokens, heads, counts, segment, lanes, ...model };
+    plan(pass, { ...common, rows, sigma });
     const conditions = 2 * lanes + 1;
     const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
     if (normalized) this.#propose(pass, { normalized, headBound });
-    reveal(pass, { ...common, heads, proposals, counts, journal, maxBlock });
+    reveal(pass, { ...common, proposals, journal });
   }
 
   #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
     const { heads, counts, proposals } = this.#state;
-    const { vocabSize: vocabulary, maskToken } = this.#network.config;
+    const { vocabSize: vocabulary, maskToken, decoding } = this.#network.config;
+    const model = { vocabulary, maskToken, keepsCrossing: decoding.keepsCrossing };
     for (const part of headParts(headBound, this.#network.config)) {
       using logits = this.#network.logits(pass, normalized, { counts, ...part });
-      const firstHead = part.skip;
-      propose(pass, { logits, heads, counts, proposals, firstHead, vocabulary, maskToken });
+      propose(pass, { logits, heads, counts, proposals, firstHead: part.skip, ...model });
     }
   }
 

@@ -172,7 +172,11 @@ export class QwenDecoder implements Network {
   #norm(
     pass: Pass,
     x: Tensor,
-    operands: { readonly counts: Tensor; readonly counted?: "rows" | "heads"; readonly gain: Tensor },
+    operands: {
+      readonly counts: Tensor;
+      readonly counted?: "rows" | "heads";
+      readonly gain: Tensor;
+    },
   ): Tensor {
     const { hiddenSize: features, epsilon } = this.config;
     return rmsNorm(pass, { x, ...operands, features, epsilon });
@@ -181,7 +185,11 @@ export class QwenDecoder implements Network {
   logits(
     pass: Pass,
     normalized: Tensor,
-    { counts, skip, rows }: { readonly counts: Tensor; readonly skip: number; readonly rows: number },
+    { counts, skip, rows }: {
+      readonly counts: Tensor;
+      readonly skip: number;
+      readonly rows: number;
+    },
   ): Tensor {
     return linear(pass, {
       x: normalized,

@@ -42,7 +42,9 @@ function findMask(files: TokenFiles, vocabSize: number): number {
   const found = files.added().filter(({ content }) => lettersOf(content) === "mask");
   const [first] = found;
   if (first === undefined) {
-    throw invalidConfig(`key "${key}" is absent, expected it, or a mask among the tokenizer's added tokens`);
+    throw invalidConfig(
+      `key "${key}" is absent, expected it, or a mask among the tokenizer's added tokens`,
+    );
   }
   const other = found.find(({ id }) => id !== first.id);
   if (other !== undefined) {

@@ -59,14 +59,14 @@ export function planGeneration(
   return {
     prompt: tokens,
     maxTokens,
-    blockSize: request.block_size ?? model.defaultBlockSize,
+    ...blockSizes(request, model),
     strategy: request.options,
     temperature: request.temperature,
     topP: request.top_p,
     topK: request.top_k,
     seed: request.seed ?? randomSeed(randomBytes),
     choice: 0,
-    stopToken: request.ignore_eos ? null : model.eosToken,
+    stopTokens: request.ignore_eos ? [] : model.stopTokens,
     minEntropy: request.min_entropy,
     trace,
   };
@@ -90,6 +90,21 @@ function checkRanges(
   if (blockSize !== undefined && !model.blockSizes.includes(blockSize)) {
     throw invalidValue("block_size", `one of ${model.blockSizes.join(", ")}`, blockSize);
   }
+}
+
+/** The sizes of blocks and sub-blocks; the latter left out where a block is one. */
+function blockSizes(
+  { block_size: asked, sub_block_size: subBlockSize }: GenerationRequest,
+  model: ModelInfo,
+): Pick<SequenceRequest, "blockSize" | "subBlockSize"> {
+  const blockSize = asked ?? model.defaultBlockSize;
+  if (subBlockSize !== undefined) {
+    if (subBlockSize >= 1 && blockSize % subBlockSize === 0) return { blockSize, subBlockSize };
+    throw invalidValue("sub_block_size", `a divisor of block_size, ${blockSize}`, subBlockSize);
+  }
+  const { defaultSubBlockSize: usual } = model;
+  const isFitting = usual !== null && usual < blockSize && blockSize % usual === 0;
+  return isFitting ? { blockSize, subBlockSize: usual } : { blockSize };
 }
 
 function tooLong(contextLength: number, promptTokens: number, maxTokens: number): RequestError {

@@ -55,6 +55,12 @@ export const GENERATION_FIELDS = {
     .describe("Ends the text before the first of these strings."),
   block_size: z.int().optional()
     .describe("Tokens denoised together: one of the model's `block_sizes`, by default its own."),
+  sub_block_size: z.int().optional()
+    .describe(
+      "Tokens of a block that are denoised before those after them: a divisor of `block_size`. By " +
+        "default 8 for models that take each block's first token from the commit of the one before, " +
+        "if that is one, else `block_size`. Steps count for each sub-block then.",
+    ),
   strategy: Strategy
     .describe("Remasking strategy: which masks a denoising step turns into tokens."),
 };

@@ -1,5 +1,6 @@
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { Gpu } from "../../src/gpu/mod.ts";
+import { Bd3lm } from "../../src/model/bd3lm.ts";
 import { DeviceEngine, requestOf } from "../support/device_engine.ts";
 import type { TinyConfig } from "../support/checkpoints.ts";
 import { median } from "./cpu.ts";
@@ -55,6 +56,7 @@ async function benchModel(
   const before = gpu.bytes.weights;
   const slots = STREAMS.at(-1)!;
   await using engine = await DeviceEngine.open(gpu, directory, { slots, format: "f16" });
+  if (!(engine.network instanceof Bd3lm)) throw new TypeError("Cannot measure: no BD3-LM");
   const { vocabSize, hiddenSize } = engine.network.config;
   // Of the embedding a pass reads a few rows.
   const weights = gpu.bytes.weights - before - 2 * vocabSize * hiddenSize;

@@ -22,7 +22,7 @@ Deno.test("run() asks the engine for what the flags say", async () => {
     topK: 40,
     seed: 2 ** 53 - 1,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 1.5,
     trace: false,
   }]);
@@ -34,7 +34,7 @@ Deno.test("run() fills in what the flags leave out", async () => {
   const [request] = process.engine.submitted;
   assertEquals(request?.prompt, [256, 97, 98, 99]);
   assertEquals(request?.maxTokens, 96);
-  assertEquals([request?.blockSize, request?.stopToken], [4, BYTE_MODEL.eosToken]);
+  assertEquals([request?.blockSize, request?.stopTokens], [4, BYTE_MODEL.stopTokens]);
   // The random bytes of the fake process are all 1: (0x01010101 mod 2^21) · 2^32 + 0x01010101.
   assertEquals(request?.seed, 0x00010101 * 2 ** 32 + 0x01010101);
 });

@@ -57,7 +57,8 @@ async function proposeAll(gpu: Gpu, draws: readonly Draw[]): Promise<HeadProposa
   using proposals = uploadWords(gpu, new Uint32Array(draws.length * PROPOSAL_WORDS));
   const pass = gpu.pass();
   const operands = { heads, counts, proposals, firstHead: 0 };
-  propose(pass, { logits: table, ...operands, vocabulary: mask + 1, maskToken: mask });
+  const model = { vocabulary: mask + 1, maskToken: mask, keepsCrossing: false };
+  propose(pass, { logits: table, ...operands, ...model });
   pass.submit();
   const data = await gpu.read(proposals);
   return draws.map((_, i) => readProposal(data, i));
@@ -214,7 +215,7 @@ Deno.test("tokenEntropy() gives what the original's stop condition measures", ()
 
 Deno.test("cutBlock() with min_entropy 4 stops where the original stops by entropy", () => {
   for (const { name, x, ...recorded } of casesOf<StopCase>("stop_conditions.json")) {
-    const options = { left: Infinity, stopToken: null, minEntropy: ENTROPY_LIMIT };
+    const options = { left: Infinity, stopTokens: [], minEntropy: ENTROPY_LIMIT };
     const { end } = cutBlock(x.slice(-1), { ...options, recent: x.slice(0, -1) });
     assertEquals(end === "entropy", recorded.entropy < ENTROPY_LIMIT, name);
     // At a fixed length there is no other reason.
@@ -229,7 +230,7 @@ Deno.test("cutBlock() keeps what the original keeps up to its end token", () => 
   );
   assert(cases.some(({ stop }) => stop));
   for (const { name, x, eos, stop, out_length } of cases) {
-    const options = { left: Infinity, stopToken: eos, minEntropy: 0, recent: [] };
+    const options = { left: Infinity, stopTokens: [eos], minEntropy: 0, recent: [] };
     const { tokens, end } = cutBlock(x.slice(1), options);
     // The first token is the leading BOS, which is not generated.
     assertEquals([1 + tokens.length, end === "eos"], [out_length, stop], name);

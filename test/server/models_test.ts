@@ -19,6 +19,7 @@ Deno.test("a model is described by what requests may ask of it", async () => {
       "first_hitting",
       "ancestral",
       "sequential",
+      "random",
       "low_confidence_static",
       "low_confidence_dynamic",
       "entropy_bounded",

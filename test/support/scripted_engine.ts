@@ -22,8 +22,10 @@ export const BYTE_MODEL: ModelInfo = {
   bosToken: null,
   eosToken: 257,
   maskToken: 258,
+  stopTokens: [257],
   blockSizes: [1, 2, 4, 8, 16, 32],
   defaultBlockSize: 4,
+  defaultSubBlockSize: null,
   adapter: "scripted",
   isCpu: true,
 };
@@ -120,7 +122,7 @@ export class ScriptedEngine implements Engine {
   }
 
   async #run(request: SequenceRequest, channel: Channel): Promise<void> {
-    const { prompt, maxTokens, blockSize, stopToken } = request;
+    const { prompt, maxTokens, blockSize, stopTokens } = request;
     channel.push({ type: "admitted", queueMs: 0 });
     let passes = 1;
     let reason: "length" | "eos" | "cancelled" = "length";
@@ -134,7 +136,7 @@ export class ScriptedEngine implements Engine {
         reason = "cancelled";
         break;
       }
-      const end = stopToken === null ? -1 : all.indexOf(stopToken);
+      const end = all.findIndex((token) => stopTokens.includes(token));
       if (end !== -1) reason = "eos";
       const tokens = end === -1 ? all : all.slice(0, end + 1);
       const last = reason === "eos" || first + size === maxTokens;

@@ -18,6 +18,7 @@ const LEAST: Readonly<Record<string, number>> = {
   max_completion_tokens: 1,
   top_k: 0,
   block_size: 1,
+  sub_block_size: 1,
 };
 
 /** A message as clients send it, its empty fields included. */

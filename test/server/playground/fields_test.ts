@@ -32,6 +32,7 @@ Deno.test("fieldsOf() has every field that can be set, and none that only looks 
     "stop",
     "strategy",
     "stream",
+    "sub_block_size",
     "temperature",
     "threshold",
     "top_k",
