@@ -35,6 +35,11 @@ function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknow
     strategies: STRATEGIES,
     default_strategy: STRATEGIES[0],
     // What the endpoints of this server can do with the model.
-    capabilities: { completions: true, chat: chat !== null, score: true, slide: model.slides },
+    capabilities: {
+      completions: true,
+      chat: chat !== null,
+      score: model.scores,
+      slide: model.slides,
+    },
   };
 }
