@@ -30,9 +30,7 @@ export function estimateMemory(
   const width = align(config.hiddenSize);
   // A tied output layer serves as the embedding where it is as precise.
   const isShared = "isTied" in config && config.isTied && embeddingFormat(format) === format;
-  const embedding = isShared
-    ? 0
-    : config.vocabSize * width * weightBytes(embeddingFormat(format));
+  const embedding = isShared ? 0 : config.vocabSize * width * weightBytes(embeddingFormat(format));
   const output = align(config.vocabSize) * width;
   const weights = (matrices + output) * weightBytes(format) + embedding + 4 * vectors;
   const limits = denoiserLimits({ config }, { slots });
