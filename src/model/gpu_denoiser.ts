@@ -147,10 +147,10 @@ export class GpuDenoiser implements Denoiser {
         `Cannot open a sequence: it may reach position ${reach}, expected ${MAX_POSITIONS} at most`,
       );
     }
-    this.cache.reserve(slot, this.pagesFor(options));
     const { sequences, tokens } = this.#state;
     const { maskToken, decoding: rules, modelLength: window } = config;
     const sequence = packSequence(options, { window, rules });
+    this.cache.reserve(slot, this.pagesFor(options));
     this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
     const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
