@@ -35,7 +35,7 @@ export function fixtureFolders(): string[] {
   const folders = [...Deno.readDirSync(directory)]
     .filter((entry) => !entry.isFile)
     .map((entry) => join(directory, entry.name))
-    .filter((folder) => isBd3lm(join(folder, "config.json")))
+    .filter((folder) => isRecorded(folder))
     .sort();
   if (folders.length === 0) {
     throw new RangeError(
@@ -45,9 +45,11 @@ export function fixtureFolders(): string[] {
   return folders;
 }
 
-function isBd3lm(configPath: string): boolean {
-  if (!hasFile(configPath)) return false;
-  return (readJson(configPath) as { model_type?: string }).model_type === "bd3lm";
+/** A checkpoint may stand there without recordings. */
+function isRecorded(folder: string): boolean {
+  const config = join(folder, "config.json");
+  if (!hasFile(config) || !hasFile(join(folder, "meta.json"))) return false;
+  return (readJson(config) as { model_type?: string }).model_type === "bd3lm";
 }
 
 /**
