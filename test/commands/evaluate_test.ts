@@ -39,6 +39,16 @@ Deno.test("evaluate comes near what PyTorch gave for the original model", async 
   }
 });
 
+Deno.test("evaluate finds the model that ships better than the original", async () => {
+  const [shipped, original] = [
+    await evaluateExcerpt(),
+    await evaluateExcerpt("--model", ORIGINAL_MODEL.directory),
+  ];
+  assertEquals([shipped.model, shipped.weights], ["tinystories-bd3lm", "f16"]);
+  const [nats, before] = [shipped, original].map(({ results: [each] }) => each.nelbo_per_token);
+  assert(nats < before, `${nats} nats per token, ${before} before`);
+});
+
 /** Runs the command in this process on a tiny model and a text. */
 async function evaluate(
   args: readonly string[],

@@ -44,7 +44,11 @@ for (const [{ id, directory }, format, cacheFormat, tolerance] of CASES) {
         const found = top5_ids.map((id) => logProbabilities[id]!);
         const isNear = found.every((value, i) => Math.abs(value - top5_logprobs[i]!) < tolerance);
         assert(isNear, `${found}`);
-        assertEquals(logProbabilities.indexOf(Math.max(...logProbabilities)), top5_ids[0]);
+        // Of two that are as likely within the tolerance, either may come first.
+        const first = top5_ids.filter((_, i) =>
+          top5_logprobs[0]! - top5_logprobs[i]! < 2 * tolerance
+        );
+        assert(first.includes(logProbabilities.indexOf(Math.max(...logProbabilities))));
         const mean = row.reduce((sum, value) => sum + value, 0) / vocabSize;
         const squares = row.reduce((sum, value) => sum + (value - mean) ** 2, 0);
         // The sample's deviation, as torch computes it; recorded with five decimals.
