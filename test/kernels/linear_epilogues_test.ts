@@ -122,7 +122,12 @@ async function addGated(
 }
 
 for (const target of TARGETS) {
-  for (const [conditions, format] of [[3, "f32"], [3, "f16"], [3, "int8"], [1, "f32"]] as const) {
+  for (
+    const [conditions, format] of [[3, "f32"], [3, "f16"], [3, "int8"], [3, "int4"], [
+      1,
+      "f32",
+    ]] as const
+  ) {
     const name = `linear() adds to ${target}, gated by ${conditions} conditions, ${format}`;
     gpuTest(name, async (gpu) => {
       using matrix = makeMatrix(gpu, { inputs: INPUTS, outputs: WIDTH, format });
