@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Checkpoint, CheckpointError, type TensorEntry } from "../weights/checkpoint.ts";
 import { quote } from "../weights/errors.ts";
 import { elementCount } from "../weights/safetensors.ts";
-import { isFloatType } from "../weights/widen.ts";
+import { isReadable } from "../weights/quantized_tensor.ts";
 import type { DecodingRules } from "./decoding_rules.ts";
 import type { ModelConfig } from "./family.ts";
 import { readTokenIds } from "./token_ids.ts";
@@ -115,7 +115,7 @@ export function checkBd3lmTensors(checkpoint: Checkpoint, config: Bd3lmConfig): 
         "is not part of the model that config.json describes",
       );
     }
-    if (!isFloatType(entry.dtype)) {
+    if (!isReadable(entry.dtype)) {
       throw refuse(entry, "wrong_dtype", `has dtype ${entry.dtype}, expected F32, F16 or BF16`);
     }
     if (entry.shape.length !== shape.length || shape.some((size, i) => size !== entry.shape[i])) {

@@ -10,6 +10,8 @@ import {
   uploadLinear,
   type WeightFormat,
 } from "../weights/formats.ts";
+import type { Line } from "../weights/groups.ts";
+import { storedSource } from "./stored_source.ts";
 import { Bd3lm, type Bd3lmLayer } from "./bd3lm.ts";
 import {
   Conditioner,
@@ -29,9 +31,6 @@ export interface LoadOptions {
   /** Called with the tensors uploaded so far and all there are. */
   readonly onProgress?: (done: number, total: number) => void;
 }
-
-/** A row or column of a stored matrix: its index in the file, `null` for padding. */
-type Line = number | null;
 
 /** A network whose memory is there, and what fills it. */
 export interface Allocated<N> {
@@ -241,9 +240,11 @@ class Loader {
 
   #source(name: string, { rows, columns }: { rows: Line[]; columns: Line[] }): MatrixSource {
     const inputs = columns.length;
+    const stored = storedSource(this.#checkpoint, name, { rows, columns });
     return {
       outputs: rows.length,
       inputs,
+      ...(stored && { stored }),
       rows: (first, count) => {
         const lines = rows.slice(first, first + count);
         const known = lines.filter((line) => line !== null);

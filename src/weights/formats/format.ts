@@ -31,6 +31,8 @@ export interface QuantizedFormat extends Format {
   readonly perElement: number;
   /** What a group's word holds: one f32, or the halves of a low and a high part. */
   readonly scaleParts: readonly [string] | readonly [low: string, high: string];
+  /** The integer that a zero has in a group with this word. */
+  zeroOf(scale: number): number;
   /** The values that stored rows stand for, as kernels compute them. */
   open(stored: StoredRows): Float32Array<ArrayBuffer>;
 }

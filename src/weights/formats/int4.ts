@@ -1,6 +1,6 @@
 import { MAX_HALF } from "./f16.ts";
 import { GROUP, type QuantizedFormat } from "./format.ts";
-import { Int4Fit } from "./int4_fit.ts";
+import { Int4Fit, inverseOf, nearestInteger } from "./int4_fit.ts";
 
 /** The lower half of a byte. */
 const LOW = 15;
@@ -33,6 +33,10 @@ export const INT4: QuantizedFormat = {
       }
     }
     return { values, scales: new Uint32Array(scales.buffer) };
+  },
+  zeroOf(word) {
+    const [scale, offset] = new Float16Array(Uint32Array.of(word).buffer);
+    return nearestInteger(0, { offset: offset!, inverse: inverseOf(scale!) }); // Two to a word.
   },
   open({ values, scales: words }) {
     const scales = new Float16Array(words.buffer, words.byteOffset, 2 * words.length);

@@ -71,12 +71,11 @@ export class Int4Fit {
    */
   #round(scale: number, offset: number): number {
     const [rows, begin] = [this.#rows, this.#begin];
-    const inverse = scale === 0 ? 0 : 1 / scale;
+    const line = { offset, inverse: inverseOf(scale) };
     let [sum, squares, product] = [0, 0, 0];
     for (let i = 0; i < GROUP; i++) {
       const weight = rows[begin + i]!;
-      const place = (weight - offset) * inverse + 0.5;
-      const integer = place < 1 ? 0 : place >= MOST ? MOST : place | 0;
+      const integer = nearestInteger(weight, line);
       this.integers[i] = integer;
       sum += integer;
       squares += integer * integer;
@@ -85,4 +84,18 @@ export class Int4Fit {
     [this.#sum, this.#squares, this.#product] = [sum, squares, product];
     return scale * (scale * squares - 2 * product + 2 * offset * sum);
   }
+}
+
+/** What differences are multiplied by instead of a division by `scale`. */
+export function inverseOf(scale: number): number {
+  return scale === 0 ? 0 : 1 / scale;
+}
+
+/** The integer of the point of a line that is nearest to a weight. */
+export function nearestInteger(
+  weight: number,
+  { offset, inverse }: { readonly offset: number; readonly inverse: number },
+): number {
+  const place = (weight - offset) * inverse + 0.5;
+  return place < 1 ? 0 : place >= MOST ? MOST : place | 0;
 }

@@ -25,6 +25,7 @@ export const INT8: QuantizedFormat = {
     }
     return { values: new Uint8Array(values.buffer), scales: new Uint32Array(scales.buffer) };
   },
+  zeroOf: () => 0,
   open({ values, scales: words }) {
     const integers = new Int8Array(values.buffer, values.byteOffset, values.length);
     const scales = new Float32Array(words.buffer, words.byteOffset, words.length);
