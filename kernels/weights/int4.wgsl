@@ -1,5 +1,5 @@
-// Weights stored as int4, eight to a word: [tile][k / 32][4][8 lanes] vectors of 32 along k; and for every
-// 32 along k the scale and the offset, two halves, of a lane's 4 columns: [tile][k / 32][8 lanes].
+// Weights stored as int4, eight to a word: [tile][k / 32][4][8 lanes] vectors of 32 along k; and for
+// every 32 along k the scale and the offset, two halves, of a lane's 4 columns: [tile][k / 32][8 lanes].
 // A weight is integer · scale + offset.
 @group(1) @binding(0) var<storage, read> weight: array<vec4<u32>>;
 @group(1) @binding(1) var<storage, read> scale: array<vec4<u32>>;
@@ -9,7 +9,7 @@ var<private> steps_a: vec4<u32>;
 var<private> steps_b: vec4<u32>;
 var<private> steps_c: vec4<u32>;
 var<private> steps_d: vec4<u32>;
-// Integers are taken out of their word where they are: the scale of the one that begins at bit 4 n is
+// Integers are taken out of their word where they are: the scale of one that begins at bit 4 n is
 // divided by 16ⁿ, exactly.
 var<private> scales_0: vec4<f32>;
 var<private> scales_1: vec4<f32>;

@@ -1,5 +1,5 @@
-// Fragment: 4 steps in turn for formats whose vectors hold one or two of them, which are loaded when it is
-// their turn.
+// Fragment: 4 steps in turn for formats whose vectors hold one or two of them, which are loaded when
+// it is their turn.
 
 var<private> next_tile: u32;
 var<private> next_steps: u32;

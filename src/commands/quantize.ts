@@ -108,9 +108,9 @@ function makeDirectory(path: string): void {
 function expectEmpty(out: string): void {
   try {
     for (const { name } of Deno.readDirSync(out)) {
+      const [place, found] = [out, name].map((each) => JSON.stringify(each));
       throw new RangeError(
-        `Cannot quantize into ${JSON.stringify(out)}: it has ${JSON.stringify(name)}, expected an ` +
-          "empty directory or none",
+        `Cannot quantize into ${place}: it has ${found}, expected it to be empty`,
       );
     }
   } catch (error) {

@@ -140,7 +140,9 @@ export class Checkpoint implements Disposable {
       );
     }
     const quantized = this.#quantized.get(name);
-    if (quantized !== undefined) return openStored(this.readStoredRows(quantized, first, count), quantized);
+    if (quantized !== undefined) {
+      return openStored(this.readStoredRows(quantized, first, count), quantized);
+    }
     const width = elementCount(row);
     return this.#readElements(entry, { first: first * width, count: count * width });
   }

@@ -4,9 +4,9 @@ import { GROUP, type QuantizedFormat, type StoredRows } from "./formats/format.t
 export type Line = number | null;
 
 /**
- * How the columns of a matrix fall into groups: those of each of its parts by 32, the last group of a
- * part with what is left. A matrix has one part, but where heads are padded on the device: then each
- * head is one.
+ * How the columns of a matrix fall into groups: those of each of its parts by 32, the last group of
+ * a part with what is left. A matrix has one part, but where heads are padded on the device: then
+ * each head is one.
  */
 export interface Grouping {
   readonly width: number;
@@ -29,7 +29,7 @@ export function paddedColumns({ width, parts }: Grouping): Line[] {
   });
 }
 
-/** Moves f32 rows whose columns come one behind the other to where `columns` says; zero elsewhere. */
+/** Moves the columns of f32 rows from the file's order to where `columns` says; zero elsewhere. */
 export function padRows(
   rows: Float32Array<ArrayBuffer>,
   width: number,

@@ -33,9 +33,9 @@ export interface QuantizeOptions {
 }
 
 /**
- * Writes the tensors of a checkpoint with its matrices in another format, into one file or, where that
- * would be large, into several with an index. Halves are not rounded once more; what is no matrix of
- * a product and no embedding stays as it is.
+ * Writes the tensors of a checkpoint with its matrices in another format, into one file or, where
+ * that would be large, into several with an index. Halves are not rounded to halves once more; what
+ * is no matrix of a product and no embedding stays as it is.
  *
  * @throws {CheckpointError} If a tensor cannot be read.
  * @throws {RangeError} If a value does not fit the format, or is no number.

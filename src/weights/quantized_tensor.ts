@@ -5,8 +5,8 @@ import { GROUP, type StoredRows } from "./formats/format.ts";
 import {
   groupCount,
   type Grouping,
-  padStored,
   paddedColumns,
+  padStored,
   placeGroups,
   unpadRows,
 } from "./groups.ts";
@@ -41,11 +41,10 @@ export function readQuantization(config: Readonly<Record<string, unknown>>): Qua
   );
 }
 
-/** Whether rows of a type can be read as f32: floating point, or the matrices of `joinQuantized`. */
+/** Whether rows of a type can be read as f32: floating point, or what `joinQuantized` makes. */
 export function isReadable(dtype: string): boolean {
-  return isFloatType(dtype) || WEIGHT_FORMATS.some((each) =>
-    isQuantized(each) && each.toUpperCase() === dtype
-  );
+  return isFloatType(dtype) ||
+    WEIGHT_FORMATS.some((each) => isQuantized(each) && each.toUpperCase() === dtype);
 }
 
 /** A matrix in integers and the tensors of its scales. */
@@ -67,8 +66,8 @@ export function scaleType(format: QuantizedName): "F32" | "F16" {
 }
 
 /**
- * Joins the tensors of every quantized matrix to one entry of the matrix's own shape, with the name of
- * its format for a type.
+ * Joins the tensors of every quantized matrix to one entry of the matrix's own shape, with the name
+ * of its format for a type.
  *
  * @throws {CheckpointError} If scales are missing, or of another type or shape.
  */
@@ -144,7 +143,7 @@ export function openStored(
   return unpadRows(formatOf(format).open(padded), width, columns);
 }
 
-/** Into how many parts the columns are divided: with more than one, scales have an axis for them. */
+/** Into how many parts the columns are divided: with several, scales have an axis for them. */
 function partsOf(
   scales: readonly TensorEntry[],
   { rows, width, format }: { rows: number; width: number; format: QuantizedName },

@@ -33,7 +33,7 @@ export function packTiles(
   return packed;
 }
 
-/** Puts the words of groups in the order of tiles, a vector for the 4 rows of a lane: [groups][8][4]. */
+/** Puts words of groups in the order of tiles, a vector for 4 rows of a lane: [groups][8][4]. */
 export function packScales(
   scales: Uint32Array<ArrayBuffer>,
   groups: number,
@@ -48,7 +48,7 @@ export function packScales(
   return packed;
 }
 
-/** Where the first vector of a row lies: behind those of the tiles before, among 4 x 8 of its own. */
+/** Where a row's first vector lies: behind those of the tiles before, among 4 x 8 of its own. */
 function placeInTile(row: number, rowWords: number): number {
   const inTile = row % TILE_ROWS;
   const vector = inTile % 4 * 8 + Math.floor(inTile / 4);

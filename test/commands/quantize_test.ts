@@ -98,8 +98,8 @@ gpuTest("a quantized checkpoint can be loaded in another format", async (gpu) =>
     const opened = checkpoint.readRows(name, 0, 16);
     using original = Checkpoint.open(from);
     const exact = original.readRows(name, 0, 16);
-    // Uniform in ±0.2: a step of a group is a fifteenth of 0.4 at most. Ends that are cut are off by more
-    // than half of it.
+    // Uniform in ±0.2: a step of a group is a fifteenth of 0.4 at most. Ends that are cut are off by
+    // more than half of it.
     const farthest = Math.max(...exact.map((each, i) => Math.abs(each - opened[i]!)));
     assert(farthest > 0.003 && farthest < 0.4 / 15, `${farthest}`);
     for (const weights of ["f32", "f16", "int8"] as const) {

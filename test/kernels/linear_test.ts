@@ -71,7 +71,8 @@ for (const format of FORMATS) {
   });
 }
 
-// Blocks of zeros, of one value, tiny ones and large ones, with one outlier or none; halves reach less far.
+// Blocks of zeros, of one value, tiny ones and large ones, with one outlier or none. Halves reach
+// less far.
 const BLOCK_SCALES = { int8: [0, 1e-20, 1, 1e6], int4: [0, 1e-2, 1, 1e3] } as const;
 
 for (const format of ["int8", "int4"] as const) {

@@ -2,16 +2,16 @@ import { GROUP } from "./format.ts";
 
 /** Largest of 4 bits. */
 const MOST = 15;
-/** Shares of the way between the least and the greatest value that fits begin with: ends may be cut. */
+/** Shares of the way from the least to the greatest weight that fits begin with. */
 const STARTS = [1, 0.9];
 /** How often a line is fitted anew at most, from each of them. */
 const FITS = 3;
 
 /**
- * Finds the line value ≈ scale · integer + offset of a group of weights, and rounds the weights by it.
- * It begins where the least and the greatest weight are the ends, or a little inside of them; from
- * there it is fitted to the rounded weights by least squares, as long as that helps. The line that
- * comes nearest wins.
+ * Finds the line value ≈ scale · integer + offset of a group of weights, and rounds the weights by
+ * it. It begins where the least and the greatest weight are the ends, or a little inside of them;
+ * from there it is fitted to the rounded weights by least squares, as long as that helps. The line
+ * that comes nearest wins.
  */
 export class Int4Fit {
   /** Both are halves. */
@@ -22,7 +22,7 @@ export class Int4Fit {
   readonly #scratch = new Float16Array(1);
   #rows: Float32Array = new Float32Array();
   #begin = 0;
-  /** Of the line tried last: the sums of integers, of their squares and of their products with weights. */
+  /** Of the line tried last: sums of integers, of their squares, of their products with weights. */
   #sum = 0;
   #squares = 0;
   #product = 0;
