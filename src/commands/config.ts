@@ -33,6 +33,8 @@ export interface Config extends ServerSettings {
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured at the start, for choices to go by that. */
   readonly tune: boolean;
+  /** What a sequence may take at most where it cannot slide. */
+  readonly context: number;
   /** `null` takes the model's own. */
   readonly chatTemplate: "plain" | null;
   /** Where some of `apiKeys` come from. */
@@ -47,11 +49,16 @@ export const SHIPPED_MODEL: ModelSource = {
   directory: fromFileUrl(new URL("../../models/tinystories-bd3lm", import.meta.url)),
 };
 
+/** Where a model could take more than anybody asks of most: its cache would, for every sequence. */
+export const DEFAULT_CONTEXT = 4096;
+
 // setTimeout() fires at once for anything longer.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_SEQUENCES = 65_536;
 // With the longest context, half of the positions that rotary tables reach.
 const MAX_OUTPUT_TOKENS = 1_000_000;
+/** As many positions as a configuration may have. */
+const MAX_CONTEXT = 2 ** 21;
 /** An id before a directory. */
 const NAMED = /^([^=]*)=([^]*)$/;
 const duration = integer(1, MAX_TIMEOUT_MS);
@@ -99,6 +106,11 @@ const SETTINGS = {
     "storage on the device; else as precise as the file",
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
+  context: setting(
+    integer(1, MAX_CONTEXT),
+    DEFAULT_CONTEXT,
+    "longest prompt and answer of models whose context does not slide",
+  ),
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
   apiKeyFile: optional({ ...text, placeholder: "FILE" }, "one API key per line; # comments"),
   corsOrigin: repeatable(origin, "origin of pages that may call"),

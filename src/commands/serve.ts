@@ -128,8 +128,11 @@ function openServer(
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
   const { weights, tune, maxConcurrent, maxQueue, chatTemplate } = config;
-  const memoryBytes = config.deviceMemoryBytes;
-  const options = { weights, tune, maxConcurrent, maxQueue, chatTemplate, memoryBytes, ...hooks };
+  const { context: contextLength, deviceMemoryBytes: memoryBytes } = config;
+  const options = {
+    ...{ weights, tune, maxConcurrent, maxQueue, chatTemplate, contextLength, memoryBytes },
+    ...hooks,
+  };
   return config.models.map((source) => startEngine(source, options));
 }
 

@@ -26,7 +26,8 @@ export class Sequence {
   #recent: number[] = [];
   #blocks = 0;
   #blockStartedAt: number;
-  /** Masks left in the current block when the device last reported. */
+  /** Position of the current block when the device last reported, and the masks left in it. */
+  #start: number;
   #masked: number;
   /** The block's tokens then, for traces. */
   #before: readonly (number | null)[] | null = null;
@@ -52,6 +53,7 @@ export class Sequence {
     this.#admittedAt = admission.now;
     this.#blockStartedAt = admission.now;
     this.#promptEnd = admission.start;
+    this.#start = admission.start;
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
   }
 
@@ -65,11 +67,11 @@ export class Sequence {
     return this.#end !== null;
   }
 
-  /** Denoising passes that it can still use: each reveals one token at least. */
+  /** Passes that it can still use: each gives one token at least. */
   get passesLeft(): number {
     const { maxTokens, prompt, blockSize } = this.request;
-    const blocks = Math.ceil((prompt.length + maxTokens - this.#promptEnd) / blockSize);
-    const masked = (blocks - this.#blocks - 1) * blockSize + this.#masked;
+    const blocks = Math.ceil((prompt.length + maxTokens - this.#start) / blockSize);
+    const masked = (blocks - 1) * blockSize + this.#masked;
     return this.hasEnded ? 0 : Math.max(0, masked - this.#inFlight);
   }
 
@@ -89,7 +91,7 @@ export class Sequence {
     return { slot: this.slot, position, tokens, blockSize };
   }
 
-  /** Notes that a denoising pass was planned. */
+  /** Notes that a pass was planned. */
   planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
     this.#inFlight += 1;
     // Prompt rows and denoising rows in the same pass are one pass; it can only be the first.
@@ -111,12 +113,14 @@ export class Sequence {
   /** Follows one pass; the events that it gives rise to. */
   apply(result: LaneResult, now: number): SequenceEvent[] {
     this.#inFlight -= 1;
-    if (this.hasEnded || result.status !== "denoised") return [];
+    if (this.hasEnded || result.status === "idle" || result.status === "failed") return [];
     this.#passes += this.#sharesFirstPass ? 0 : 1;
     this.#sharesFirstPass = false;
+    this.#start = result.start;
     this.#masked = result.masked;
     const events = this.request.trace ? [this.#step(result)] : [];
-    return result.masked === 0 ? [...events, ...this.#block(result, now)] : events;
+    const isDone = result.masked === 0 || result.isOver;
+    return isDone ? [...events, ...this.#block(result, now)] : events;
   }
 
   /** Ends it before its time. */
@@ -138,11 +142,13 @@ export class Sequence {
   }
 
   #block({ tokens, start, step, nfe }: LaneResult, now: number): SequenceEvent[] {
-    const { prompt, maxTokens, stopToken, minEntropy, blockSize } = this.request;
-    const clean = tokens.filter((token) => token !== null);
+    const { prompt, maxTokens, stopTokens, minEntropy } = this.request;
+    const firstMask = tokens.indexOf(null);
+    const known = firstMask < 0 ? tokens : tokens.slice(0, firstMask);
+    const clean = known.filter((token) => token !== null);
     const cut = cutBlock(clean.slice(Math.max(0, prompt.length - start)), {
       left: maxTokens - this.#generated,
-      stopToken,
+      stopTokens,
       minEntropy,
       recent: this.#recent,
     });
@@ -160,10 +166,7 @@ export class Sequence {
     this.#generated += cut.tokens.length;
     this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
     this.#blockStartedAt = now;
-    if (cut.end !== null) return [event, this.#finish(cut.end)];
-    // The device has gone on to the next block, all masks.
-    this.#masked = blockSize;
-    return [event];
+    return cut.end === null ? [event] : [event, this.#finish(cut.end)];
   }
 
   #finish(reason: EndReason | "cancelled"): SequenceEvent {

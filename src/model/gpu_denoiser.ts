@@ -41,11 +41,21 @@ export function denoiserLimits(
     // Every slot may slide with the trained block size; one at least with the largest.
     pages: Math.max(slots * pagesFor(modelLength + blockSize), maxPages),
     pageTokens: PAGE_TOKENS,
-    rows: Math.max(MIN_ROWS, 2 * largest),
+    // All slots may commit a block of the trained size and denoise the next in one pass.
+    rows: Math.max(MIN_ROWS, 2 * largest, 2 * slots * blockSize),
     passes: MAX_PASSES,
     promptRows: 4 * Math.max(MIN_ROWS, largest),
   };
 }
+
+/** Where a pass is recorded to. */
+interface Recording {
+  readonly pass: Pass;
+  readonly tables: BurstTables;
+}
+
+/** Dispatches of the passes of a burst, by what these have room for. */
+type Recorded = Map<string, { readonly begin: number; readonly end: number }>;
 
 /** Network, cache and sampler on the device. */
 export class GpuDenoiser implements Denoiser {
@@ -114,7 +124,11 @@ export class GpuDenoiser implements Denoiser {
   }
 
   firstBlockStart(options: SequenceOptions): number {
-    return firstBlockStart(options);
+    return firstBlockStart(options, this.#network.config.decoding);
+  }
+
+  rowsFor({ blockSize }: SequenceOptions): number {
+    return this.#network.config.decoding.shiftsLogits ? blockSize : 2 * blockSize;
   }
 
   pagesFor(options: SequenceOptions): number {
@@ -134,12 +148,14 @@ export class GpuDenoiser implements Denoiser {
       );
     }
     this.cache.reserve(slot, this.pagesFor(options));
-    this.#open.set(slot, { options, forecast: new RowForecast(options) });
     const { sequences, tokens } = this.#state;
-    const sequence = packSequence(options, config.modelLength);
+    const { maskToken, decoding: rules, modelLength: window } = config;
+    const sequence = packSequence(options, { window, rules });
+    this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
-    const place = slot * 2 * this.#maxBlock + firstBlockStart(options) % (2 * options.blockSize);
-    this.#gpu.write(tokens, firstBlock(options, config.maskToken), place * 4);
+    const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
+    const place = slot * 2 * this.#maxBlock + offset;
+    this.#gpu.write(tokens, firstBlock(options, { maskToken, rules }), place * 4);
   }
 
   close(slot: number): void {
@@ -154,7 +170,10 @@ export class GpuDenoiser implements Denoiser {
       blockSizeOf: (slot) => this.#openIn(slot).options.blockSize,
       window: this.#network.config.modelLength,
     });
-    segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
+    const recorded: Recorded = new Map();
+    segments.forEach((segment, i) =>
+      this.#recordPass({ pass, tables, recorded }, { segment, ...passes[i]! })
+    );
     const submit = pass.encode([tables.journalCopy]);
     return {
       submit: () => {
@@ -176,10 +195,10 @@ export class GpuDenoiser implements Denoiser {
       window: 0,
     });
     tables.upload();
-    const { blockSize } = this.#network.config;
-    for (const bound of [blockSize, 2 * blockSize]) {
+    const { blockSize, decoding } = this.#network.config;
+    for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      this.#recordRows(pass, tables, { segment, lanes: 0, bound, headBound: 1 });
+      this.#recordRows({ pass, tables }, { segment, lanes: 0, bound, headBound: 1 });
       pass.submit();
     }
   }
@@ -191,8 +210,7 @@ export class GpuDenoiser implements Denoiser {
 
   /** One pass from the plan to the tokens; nothing in it waits for the host. */
   #recordPass(
-    pass: Pass,
-    tables: BurstTables,
+    { pass, tables, recorded }: Recording & { readonly recorded: Recorded },
     { segment, lanes, prompts }: PassPlan & { readonly segment: number },
   ): void {
     // The device knows how many rows live; the host only how many there can be.
@@ -200,13 +218,18 @@ export class GpuDenoiser implements Denoiser {
     const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
     const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
-    this.#recordRows(pass, tables, { segment, lanes: lanes.length, bound, headBound });
+    // With as much room, only the place of its table in the burst differs.
+    const key = [lanes.length, bound, headBound].join();
+    const like = recorded.get(key);
+    if (like) return pass.repeat(like.begin, like.end, { segment });
+    const begin = pass.dispatches;
+    this.#recordRows({ pass, tables }, { segment, lanes: lanes.length, bound, headBound });
+    recorded.set(key, { begin, end: pass.dispatches });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
-    pass: Pass,
-    { burst, journal }: BurstTables,
+    { pass, tables: { burst, journal } }: Recording,
     { segment, lanes, bound, headBound }: {
       readonly segment: number;
       readonly lanes: number;
@@ -215,24 +238,29 @@ export class GpuDenoiser implements Denoiser {
     },
   ): void {
     const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
-    const common = { burst, sequences, tokens, segment, lanes };
-    const maxBlock = this.#maxBlock;
-    const { maskToken } = this.#network.config;
-    plan(pass, { ...common, rows, heads, counts, sigma, maxBlock, maskToken });
+    const { maskToken, decoding } = this.#network.config;
+    const model = {
+      maxBlock: this.#maxBlock,
+      maskToken,
+      isScheduled: decoding.quota === "schedule",
+      isShifted: decoding.shiftsLogits,
+    };
+    const common = { burst, sequences, tokens, heads, counts, segment, lanes, ...model };
+    plan(pass, { ...common, rows, sigma });
     const conditions = 2 * lanes + 1;
     const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
     if (normalized) this.#propose(pass, { normalized, headBound });
-    reveal(pass, { ...common, heads, proposals, counts, journal, maxBlock });
+    reveal(pass, { ...common, proposals, journal });
   }
 
   #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
     const { heads, counts, proposals } = this.#state;
-    const { vocabSize: vocabulary, maskToken } = this.#network.config;
+    const { vocabSize: vocabulary, maskToken, decoding } = this.#network.config;
+    const model = { vocabulary, maskToken, keepsCrossing: decoding.keepsCrossing };
     for (const part of headParts(headBound, this.#network.config)) {
       using logits = this.#network.logits(pass, normalized, { counts, ...part });
-      const firstHead = part.skip;
-      propose(pass, { logits, heads, counts, proposals, firstHead, vocabulary, maskToken });
+      propose(pass, { logits, heads, counts, proposals, firstHead: part.skip, ...model });
     }
   }
 

@@ -13,9 +13,9 @@ import { permissionsOf } from "../../src/commands/permissions.ts";
 import { quantize } from "../../src/commands/quantize.ts";
 import { parseQuantizeOptions } from "../../src/commands/quantize_options.ts";
 import type { Gpu, Tensor } from "../../src/gpu/mod.ts";
-import { readBd3lmConfig } from "../../src/model/bd3lm_config.ts";
 import { loadBd3lm } from "../../src/model/bd3lm_load.ts";
-import { defaultFormat } from "../../src/model/mod.ts";
+import { defaultFormat, readFamilyConfig } from "../../src/model/mod.ts";
+import { loadQwen } from "../../src/model/qwen_load.ts";
 import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import { writeTinyCheckpoint } from "../support/checkpoints.ts";
@@ -48,11 +48,11 @@ function uploadsOf(gpu: Gpu, directory: string, weights: WeightFormat | null): u
     },
   });
   using checkpoint = Checkpoint.open(directory);
-  const config = readBd3lmConfig(checkpoint);
-  using _ = loadBd3lm(recording, checkpoint, {
-    config,
-    format: weights ?? defaultFormat(checkpoint),
-  });
+  const config = readFamilyConfig(checkpoint);
+  const format = weights ?? defaultFormat(checkpoint);
+  using _ = config.modelType === "bd3lm"
+    ? loadBd3lm(recording, checkpoint, { config, format })
+    : loadQwen(recording, checkpoint, { config, format });
   return uploads;
 }
 
@@ -85,6 +85,28 @@ for (const { shards, ...shape } of SHAPES) {
         });
       });
     }
+  }
+}
+
+// Heads of 16 that are padded, q, k and v in one matrix, gates between: untied and tied.
+for (const fixture of ["sdar-tiny", "fastdllm-tiny"]) {
+  for (const format of ["int8", "int4", "f16"] as const) {
+    gpuTest(
+      `quantize() leaves on the device what loading does: ${fixture} to ${format}`,
+      async (gpu) => {
+        await inTempDir(async (directory) => {
+          const from = `${ROOT}test/fixtures/${fixture}`;
+          const out = join(directory, "out");
+          await quantize(from, { out, format });
+          using checkpoint = Checkpoint.open(out);
+          const type = checkpoint.tensors.get("model.layers.0.self_attn.o_proj.weight")?.dtype;
+          assertEquals(type, format.toUpperCase());
+          const expected = uploadsOf(gpu, from, format);
+          assert(expected.length > 10);
+          assertEquals(uploadsOf(gpu, out, null), expected);
+        });
+      },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { resolve } from "@std/path";
 import { SequenceError } from "../../src/engine/request.ts";
+import { Bd3lm } from "../../src/model/bd3lm.ts";
 import { DeviceEngine, requestOf } from "../support/device_engine.ts";
 import { gpuTest } from "../support/gpu.ts";
 
@@ -22,6 +23,7 @@ for (const value of [NaN, Infinity, -Infinity]) {
     const safe = [...requests.keys()].filter(isSafe).slice(0, 4);
     assert(safe.length >= 2, `token ${poison} is everywhere`);
 
+    assert(engine.network instanceof Bd3lm);
     const { parts: [part], width } = engine.network.weights.embedding;
     gpu.write(part!.weight, new Float32Array(width).fill(value), 4 * width * poison);
     const failing = [

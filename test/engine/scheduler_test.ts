@@ -4,10 +4,14 @@ import type { Sequence } from "../../src/engine/sequence.ts";
 import type { DenoiserLimits, PassPlan } from "../../src/model/denoiser.ts";
 import type { SequenceRequest } from "../../src/engine/request.ts";
 import { copyRequest, tokensFrom } from "../support/copy_request.ts";
-import { ScriptedDenoiser } from "../support/scripted_denoiser.ts";
+import { type DenoiserScript, ScriptedDenoiser } from "../support/scripted_denoiser.ts";
 
-function schedulerOf(limits: Partial<DenoiserLimits>, requests: readonly SequenceRequest[]) {
-  const denoiser = new ScriptedDenoiser({ limits });
+function schedulerOf(
+  limits: Partial<DenoiserLimits>,
+  requests: readonly SequenceRequest[],
+  script: DenoiserScript = {},
+) {
+  const denoiser = new ScriptedDenoiser({ limits, ...script });
   const scheduler = new Scheduler(denoiser);
   for (const [id, request] of requests.entries()) scheduler.enqueue({ id, request, since: id });
   return { denoiser, scheduler };
@@ -169,4 +173,14 @@ Deno.test("Scheduler.plan() gives a large block its turn among small ones", () =
   const plans = Array.from({ length: 12 }, () => scheduler.plan(1)).flat();
   const slot = scheduler.find(3)?.slot;
   assertEquals(plans.filter(({ lanes }) => lanes.includes(slot!)).length, 3);
+});
+
+Deno.test("Scheduler.plan() asks the denoiser how many rows a sequence takes", () => {
+  const request = copyRequest([], { maxTokens: 160, blockSize: 16 });
+  const lanes = [false, true].map((isFused) => {
+    const { scheduler } = schedulerOf({ slots: 5, rows: 64 }, Array(5).fill(request), { isFused });
+    admitAll(scheduler);
+    return scheduler.plan(1)[0]?.lanes.length;
+  });
+  assertEquals(lanes, [4, 2]);
 });
