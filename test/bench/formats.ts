@@ -1,14 +1,22 @@
 import { resolve } from "@std/path";
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { Gpu } from "../../src/gpu/mod.ts";
+import { loadBd3lm } from "../../src/model/bd3lm_load.ts";
+import { type Network, readFamilyConfig } from "../../src/model/mod.ts";
+import { loadQwen } from "../../src/model/qwen_load.ts";
+import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../src/weights/formats.ts";
-import { ForwardHarness, loadNetwork } from "../support/forward.ts";
+import { ForwardHarness } from "../support/forward.ts";
 import { noise } from "../support/noise.ts";
 import type { Figures } from "./figures.ts";
 
+/** Of models whose context is longer than that, and does not slide. */
+const POSITIONS = 256;
 const MODELS = {
   "bd3lm-tiny": "../fixtures/bd3lm-tiny",
   "bd3lm-small": "../fixtures/bd3lm-small",
+  "sdar-tiny": "../fixtures/sdar-tiny",
+  "fastdllm-tiny": "../fixtures/fastdllm-tiny",
   [SHIPPED_MODEL.id]: SHIPPED_MODEL.directory,
 };
 
@@ -47,8 +55,13 @@ async function logitsOf(
   directory: string,
   format: WeightFormat,
 ): Promise<Float32Array> {
-  using network = loadNetwork(gpu, directory, { format, cacheFormat: "f32" });
-  const { vocabSize, modelLength: window, blockSize } = network.config;
+  using checkpoint = Checkpoint.open(directory);
+  const config = readFamilyConfig(checkpoint, { contextLength: POSITIONS });
+  const options = { format, cacheFormat: "f32" } as const;
+  using network: Network = config.modelType === "bd3lm"
+    ? loadBd3lm(gpu, checkpoint, { ...options, config })
+    : loadQwen(gpu, checkpoint, { ...options, config });
+  const { vocabSize, modelLength: window, blockSize } = config;
   using harness = new ForwardHarness(gpu, network, { positions: window });
   const tokens = Array.from(
     noise(window, 4),
