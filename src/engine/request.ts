@@ -1,4 +1,4 @@
-import type { DeviceMemory } from "../model/denoiser.ts";
+import type { DeviceMemory, TokenDetails } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
 
@@ -8,6 +8,18 @@ export interface SequenceRequest extends SequenceOptions {
   readonly minEntropy: number;
   /** Whether {@linkcode StepEvent}s are wanted. */
   readonly trace: boolean;
+  /** Whether blocks tell how their tokens fell; not where left out. */
+  readonly tellsReveals?: boolean;
+}
+
+/** How a token fell. */
+export interface Reveal {
+  /** Denoising steps of its block until then, as in {@linkcode StepEvent}. */
+  readonly step: number;
+  /** Probability with which it was drawn. */
+  readonly confidence: number;
+  /** Where the request is for details. */
+  readonly details?: TokenDetails;
 }
 
 /** The first event: the sequence has left the line. */
@@ -39,6 +51,8 @@ export interface StepEvent {
   readonly revealed: readonly number[];
   /** Probabilities of the tokens drawn there, in the order of `revealed`. */
   readonly confidence: readonly number[];
+  /** Likewise, where the request is for details. */
+  readonly details?: readonly TokenDetails[];
 }
 
 /** A finished block. */
@@ -50,6 +64,8 @@ export interface BlockEvent {
   readonly position: number;
   /** 1 … blockSize token ids, cut after the stop token or at the length. */
   readonly tokens: readonly number[];
+  /** How they fell, where the request asks. */
+  readonly reveals?: readonly Reveal[];
   readonly steps: number;
   readonly nfe: number;
   /** Milliseconds since the block before it (or admission). */

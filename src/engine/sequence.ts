@@ -1,5 +1,5 @@
 import type { LaneResult, PromptRows } from "../model/denoiser.ts";
-import type { SequenceEvent, SequenceRequest } from "./request.ts";
+import type { Reveal, SequenceEvent, SequenceRequest } from "./request.ts";
 import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
 
 /** One request inside the engine, from its slot to its end. Follows what the device reports. */
@@ -29,8 +29,8 @@ export class Sequence {
   /** Position of the current block when the device last reported, and the masks left in it. */
   #start: number;
   #masked: number;
-  /** The block's tokens then, for traces. */
-  #before: readonly (number | null)[] | null = null;
+  /** How the generated tokens of the block fell, by their place; for those who want to know. */
+  #reveals: Reveal[] = [];
   #end: EndReason | "cancelled" | null = null;
 
   constructor(
@@ -118,7 +118,9 @@ export class Sequence {
     this.#sharesFirstPass = false;
     this.#start = result.start;
     this.#masked = result.masked;
-    const events = this.request.trace ? [this.#step(result)] : [];
+    const { trace, tellsReveals = false } = this.request;
+    const revealed = trace || tellsReveals ? this.#noteReveals(result) : [];
+    const events = trace ? [this.#step(result, revealed)] : [];
     const isDone = result.masked === 0 || result.isOver;
     return isDone ? [...events, ...this.#block(result, now)] : events;
   }
@@ -128,25 +130,41 @@ export class Sequence {
     return this.hasEnded ? [] : [this.#finish("cancelled")];
   }
 
-  #step(result: LaneResult): SequenceEvent {
-    const { start, step, nfe, masked } = result;
-    const firstGenerated = Math.max(0, this.request.prompt.length - start);
-    const tokens = result.tokens.slice(firstGenerated);
-    const before = this.#before;
-    const revealed = tokens.flatMap((token, i) =>
-      token !== null && (before?.[i] ?? null) === null ? [i] : []
+  /** Notes how tokens fell. Returns the places of those that are new among the generated ones. */
+  #noteReveals({ tokens, start, step, confidence, details }: LaneResult): number[] {
+    const first = this.#firstGenerated(start);
+    const revealed = tokens.slice(first).flatMap((token, i) =>
+      token !== null && this.#reveals[i] === undefined ? [i] : []
     );
-    this.#before = masked === 0 ? null : tokens;
-    const confidence = revealed.map((i) => result.confidence[firstGenerated + i]!);
-    return { type: "step", block: this.#blocks, step, nfe, tokens, revealed, confidence };
+    for (const i of revealed) {
+      const reveal = { step, confidence: confidence[first + i]! };
+      const more = details?.[first + i];
+      this.#reveals[i] = more ? { ...reveal, details: more } : reveal;
+    }
+    return revealed;
+  }
+
+  #step(result: LaneResult, revealed: readonly number[]): SequenceEvent {
+    const { start, step, nfe } = result;
+    const tokens = result.tokens.slice(this.#firstGenerated(start));
+    const reveals = revealed.map((i) => this.#reveals[i]!); // Noted before.
+    const confidence = reveals.map((reveal) => reveal.confidence);
+    const event = { block: this.#blocks, step, nfe, tokens, revealed, confidence };
+    if (!this.request.isDetailed) return { type: "step", ...event };
+    return { type: "step", ...event, details: reveals.map(({ details }) => details!) };
+  }
+
+  /** The place in a block at `start` of the first token that is not of the prompt. */
+  #firstGenerated(start: number): number {
+    return Math.max(0, this.request.prompt.length - start);
   }
 
   #block({ tokens, start, step, nfe }: LaneResult, now: number): SequenceEvent[] {
-    const { prompt, maxTokens, stopTokens, minEntropy } = this.request;
+    const { prompt, maxTokens, stopTokens, minEntropy, tellsReveals } = this.request;
     const firstMask = tokens.indexOf(null);
     const known = firstMask < 0 ? tokens : tokens.slice(0, firstMask);
     const clean = known.filter((token) => token !== null);
-    const cut = cutBlock(clean.slice(Math.max(0, prompt.length - start)), {
+    const cut = cutBlock(clean.slice(this.#firstGenerated(start)), {
       left: maxTokens - this.#generated,
       stopTokens,
       minEntropy,
@@ -157,12 +175,14 @@ export class Sequence {
       index: this.#blocks,
       position: prompt.length + this.#generated,
       tokens: cut.tokens,
+      ...(tellsReveals && { reveals: this.#reveals.slice(0, cut.tokens.length) }),
       steps: step,
       nfe,
       ms: now - this.#blockStartedAt,
       last: cut.end !== null,
     };
     this.#blocks += 1;
+    this.#reveals = [];
     this.#generated += cut.tokens.length;
     this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
     this.#blockStartedAt = now;

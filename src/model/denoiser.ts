@@ -1,4 +1,7 @@
+import type { TokenDetails } from "../../kernels/mod.ts";
 import type { SequenceOptions } from "./sequence_state.ts";
+
+export type { TokenDetails, TopToken } from "../../kernels/mod.ts";
 
 /** How much fits into one pass, and how many sequences there can be. */
 export interface DenoiserLimits {
@@ -60,6 +63,8 @@ export interface LaneResult {
   readonly tokens: readonly (number | null)[];
   /** Probabilities with which the step revealed its tokens, as in {@linkcode tokens}; else 0. */
   readonly confidence: readonly number[];
+  /** Likewise what the network held of these tokens, else `null`; only where the sequence asks. */
+  readonly details?: readonly (TokenDetails | null)[];
 }
 
 /** Passes that were recorded and wait to be submitted. */

@@ -1,9 +1,12 @@
 import {
+  DETAIL_WORDS,
   HEAD_WORDS,
+  inspect,
   MAX_POSITIONS,
   plan,
   PROPOSAL_WORDS,
   propose,
+  report,
   reveal,
   ROW_WORDS,
 } from "../../kernels/mod.ts";
@@ -56,7 +59,10 @@ export class GpuDenoiser implements Denoiser {
   readonly #network: Network;
   readonly #maxBlock: number;
   readonly #state: Readonly<
-    Record<"sequences" | "tokens" | "rows" | "heads" | "counts" | "sigma" | "proposals", Tensor>
+    Record<
+      "sequences" | "tokens" | "rows" | "heads" | "counts" | "sigma" | "proposals" | "details",
+      Tensor
+    >
   >;
   readonly #tables: readonly BurstTables[];
   /** Sequences by slot, and what their next passes take. */
@@ -87,6 +93,7 @@ export class GpuDenoiser implements Denoiser {
       counts: words("counts", 2),
       sigma: gpu.tensor("sigma", [2 * slots + 1]),
       proposals: words("proposals", limits.rows * PROPOSAL_WORDS),
+      details: words("details", limits.rows * DETAIL_WORDS),
     };
     this.#tables = readbacks.map((readback) =>
       new BurstTables(gpu, { limits, readback, maskToken: network.config.maskToken })
@@ -158,7 +165,7 @@ export class GpuDenoiser implements Denoiser {
     const tables = this.#tables[this.#recorded++ % this.#tables.length]!;
     const pass = this.#gpu.pass();
     const segments = tables.fill(passes, {
-      blockSizeOf: (slot) => this.#openIn(slot).options.blockSize,
+      optionsOf: (slot) => this.#openIn(slot).options,
       window: this.#network.config.modelLength,
     });
     segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
@@ -179,14 +186,15 @@ export class GpuDenoiser implements Denoiser {
   warmUp(): void {
     const tables = this.#tables[0]!;
     const [segment = 0] = tables.fill([{ lanes: [], prompts: [] }], {
-      blockSizeOf: () => 0,
+      optionsOf: () => ({ blockSize: 0 }),
       window: 0,
     });
     tables.upload();
     const { blockSize, decoding } = this.#network.config;
     for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      this.#recordRows(pass, tables, { segment, lanes: 0, bound, headBound: 1 });
+      const sizes = { lanes: 0, bound, headBound: 1, isDetailed: false };
+      this.#recordRows(pass, tables, { segment, ...sizes });
       pass.submit();
     }
   }
@@ -207,21 +215,25 @@ export class GpuDenoiser implements Denoiser {
     const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
     const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
-    this.#recordRows(pass, tables, { segment, lanes: lanes.length, bound, headBound });
+    const isDetailed = lanes.some((slot) => this.#openIn(slot).options.isDetailed);
+    const sizes = { lanes: lanes.length, bound, headBound, isDetailed };
+    this.#recordRows(pass, tables, { segment, ...sizes });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
     pass: Pass,
     { burst, journal }: BurstTables,
-    { segment, lanes, bound, headBound }: {
+    { segment, lanes, bound, headBound, isDetailed }: {
       readonly segment: number;
       readonly lanes: number;
       readonly bound: number;
       readonly headBound: number;
+      /** Whether a sequence of the pass asks for details. */
+      readonly isDetailed: boolean;
     },
   ): void {
-    const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
+    const { sequences, tokens, rows, heads, counts, sigma, proposals, details } = this.#state;
     const { maskToken, decoding } = this.#network.config;
     const model = {
       maxBlock: this.#maxBlock,
@@ -234,17 +246,27 @@ export class GpuDenoiser implements Denoiser {
     const conditions = 2 * lanes + 1;
     const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
-    if (normalized) this.#propose(pass, { normalized, headBound });
+    if (normalized) this.#propose(pass, { normalized, headBound, isDetailed });
+    if (isDetailed) report(pass, { ...common, details, journal });
     reveal(pass, { ...common, proposals, journal });
   }
 
-  #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
-    const { heads, counts, proposals } = this.#state;
+  #propose(
+    pass: Pass,
+    { normalized, headBound, isDetailed }: {
+      readonly normalized: Tensor;
+      readonly headBound: number;
+      readonly isDetailed: boolean;
+    },
+  ): void {
+    const { heads, counts, proposals, details } = this.#state;
     const { vocabSize: vocabulary, maskToken, decoding } = this.#network.config;
     const model = { vocabulary, maskToken, keepsCrossing: decoding.keepsCrossing };
     for (const part of headParts(headBound, this.#network.config)) {
       using logits = this.#network.logits(pass, normalized, { counts, ...part });
-      propose(pass, { logits, heads, counts, proposals, firstHead: part.skip, ...model });
+      const common = { logits, counts, proposals, firstHead: part.skip };
+      propose(pass, { ...common, heads, ...model });
+      if (isDetailed) inspect(pass, { ...common, details, vocabulary, maskToken });
     }
   }
 
