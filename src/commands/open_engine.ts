@@ -104,6 +104,7 @@ export async function openEngine(
       stopTokens: config.stopTokens,
       blockSizes: config.blockSizes,
       defaultBlockSize: config.blockSize,
+      defaults: config.defaults,
       defaultSubBlockSize: config.decoding.shiftsLogits ? USUAL_SUB_BLOCK : null,
       adapter: gpu.name,
       isCpu: gpu.isCpu,

@@ -1,3 +1,4 @@
+import type { SamplingDefaults } from "../model/decoding_rules.ts";
 import type { DeviceMemory, TokenDetails } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
@@ -178,6 +179,8 @@ export interface ModelInfo {
   /** Rising. */
   readonly blockSizes: readonly number[];
   readonly defaultBlockSize: number;
+  /** Sampling that requests get which do not say; what is left out here is the contract's. */
+  readonly defaults: SamplingDefaults;
   /** Sub-block size where it divides the block; `null`: that of the block. */
   readonly defaultSubBlockSize: number | null;
   /** Adapter name, for `system_fingerprint` and the start line. */

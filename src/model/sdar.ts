@@ -19,11 +19,15 @@ const DECODING: DecodingRules = {
   slides: false,
 };
 
-/** Those of SDAR's README. */
+/**
+ * SDAR's published quality is that of greedy sampling; its README has the threshold.
+ *
+ * Its `generation_config.json` is left over from the autoregressive base: no original reads it.
+ *
+ * Source: JetAstra/SDAR, `README.md`; Labman42/JetEngine.
+ */
 const SDAR_DEFAULTS: SamplingDefaults = {
-  temperature: 1,
-  top_p: 1,
-  top_k: 0,
+  temperature: 0,
   strategy: "low_confidence_dynamic",
   threshold: 0.9,
 };

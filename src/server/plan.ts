@@ -2,6 +2,7 @@ import type { ModelInfo, SequenceRequest } from "../engine/request.ts";
 import { invalidValue, RequestError } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 import type { RandomBytes } from "./request_id.ts";
+import { resolveSampling } from "./sampling.ts";
 import type { BlocksRequest } from "./schema.ts";
 import { checkTokens, withBos } from "./token_ids.ts";
 
@@ -51,6 +52,7 @@ export function planGeneration(
     const expected = `at most ${MAX_PROMPT_TOKENS} tokens long`;
     throw invalidValue(promptName, expected, `${prompt.length} tokens`);
   }
+  const { strategy, temperature, top_p: topP, top_k: topK } = resolveSampling(request, model);
   const tokens = withBos(prompt, model.bosToken);
   const room = slides ? maxOutputTokens : model.contextLength - tokens.length;
   // At least one, so that a prompt that leaves no room at all is refused as too long.
@@ -60,10 +62,10 @@ export function planGeneration(
     prompt: tokens,
     maxTokens,
     ...blockSizes(request, model),
-    strategy: request.options,
-    temperature: request.temperature,
-    topP: request.top_p,
-    topK: request.top_k,
+    strategy,
+    temperature,
+    topP,
+    topK,
     seed: request.seed ?? randomSeed(randomBytes),
     choice: 0,
     stopTokens: request.ignore_eos ? [] : model.stopTokens,
@@ -84,7 +86,7 @@ function checkRanges(
   if (maxTokens !== undefined && (maxTokens < 1 || maxTokens > mostTokens)) {
     throw invalidValue(lengthName, `an integer from 1 to ${mostTokens}`, maxTokens);
   }
-  if (topK < 0 || topK > model.vocabSize) {
+  if (topK !== undefined && (topK < 0 || topK > model.vocabSize)) {
     throw invalidValue("top_k", `an integer from 0 to ${model.vocabSize}`, topK);
   }
   if (blockSize !== undefined && !model.blockSizes.includes(blockSize)) {

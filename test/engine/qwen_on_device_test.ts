@@ -127,6 +127,17 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
     }
   });
 
+  gpuTest(`the engine counts the passes of ${name} that only commit`, async (gpu) => {
+    const trace = traceFiles(folder).map(readQwenTrace).find(({ temperature, strategy }) =>
+      temperature === 0 && (strategy === "low_confidence_dynamic" || strategy === "threshold")
+    )!; // Recorded of every model.
+    await using engine = await DeviceEngine.open(gpu, folder, { slots: 1 });
+    await engine.generate([requestOf([], { ...optionsOf(trace), trace: true })]);
+    // The prompt's rows ride along with the first pass, and other commits with a step.
+    assertEquals(engine.passes.commit, trace.seeds?.length ?? 0);
+    assert(engine.passes.denoise >= trace.nfe);
+  });
+
   gpuTest(`the engine samples ${name} as the reference does, whatever the request`, async (gpu) => {
     const requests = requestsOf(meta, 60).filter((each) => hasSchedule(each, shifts))
       .map((each) => ({ ...each, isDetailed: true, tellsReveals: true }));

@@ -59,13 +59,7 @@ Deno.test("readFamilyConfig() reads a model as SDAR is", () => {
       shiftsLogits: false,
       slides: false,
     },
-    defaults: {
-      temperature: 1,
-      top_p: 1,
-      top_k: 0,
-      strategy: "low_confidence_dynamic",
-      threshold: 0.9,
-    },
+    defaults: { temperature: 0, strategy: "low_confidence_dynamic", threshold: 0.9 },
   });
 });
 

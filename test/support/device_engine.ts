@@ -50,6 +50,8 @@ export class DeviceEngine implements AsyncDisposable {
   readonly network: Network;
   readonly denoiser: GpuDenoiser;
   readonly loop: EngineLoop;
+  /** Passes so far, by whether a block was denoised in them. */
+  readonly passes = { denoise: 0, commit: 0 };
   readonly #waiting = new Map<
     number,
     { events: SequenceEvent[]; done: PromiseWithResolvers<Outcome> }
@@ -65,7 +67,10 @@ export class DeviceEngine implements AsyncDisposable {
       listener: {
         onScored: () => {},
         onEvent: (id, event) => this.#receive(id, event),
-        onLoad: () => {},
+        onLoad: ({ denoisePasses, commitPasses }) => {
+          this.passes.denoise += denoisePasses;
+          this.passes.commit += commitPasses;
+        },
         onError: (id, error) => this.#waiting.get(id)!.done.reject(error),
       },
       now: () => performance.now(),

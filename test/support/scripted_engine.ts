@@ -24,6 +24,7 @@ export const BYTE_MODEL: ModelInfo = {
   stopTokens: [257],
   blockSizes: [1, 2, 4, 8, 16, 32],
   defaultBlockSize: 4,
+  defaults: {},
   defaultSubBlockSize: null,
   adapter: "scripted",
   isCpu: true,

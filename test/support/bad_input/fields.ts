@@ -144,6 +144,20 @@ export const OPENAI: Readonly<Record<string, Field>> = {
   store: boolean,
 };
 
+/** Section 5.2, without the messages. The template of the test model has no switches. */
+export const CHAT: Readonly<Record<string, Field>> = {
+  chat_template_kwargs: {
+    good: ["{}", "null"],
+    wrong: [
+      ...["1", '"a"', "true", "[]", '["a"]'],
+      ...[['{"a":1}', ".a"], ['{"a":true,"c":"true"}', ".c"], ['{"a":{}}', ".a"]] as const,
+    ],
+    bad: [],
+  },
+  // What is true needs a stream.
+  diffusing: { ...boolean, good: ["false", "null"] },
+};
+
 /** Section 5.1. */
 export const COMPLETION_PROMPT: Field = {
   good: ['""', '"abc"', '["a"]', '["a","b"]', "[1,2]", "[257]", "[[1],[2,3]]"],
