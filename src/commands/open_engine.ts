@@ -97,6 +97,8 @@ export async function openEngine(
       created: Math.floor(Date.now() / 1000),
       contextLength: config.modelLength,
       slides: config.decoding.slides,
+      // The first token of a block would be asked of a row that is not among its own.
+      scores: !config.decoding.shiftsLogits,
       vocabSize: config.vocabSize,
       bosToken: config.bosToken,
       eosToken: config.eosToken,

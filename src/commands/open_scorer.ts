@@ -5,6 +5,7 @@ import { allocateModel, defaultFormat, readFamilyConfig } from "../model/mod.ts"
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
+import { UsageError } from "./flags.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import type { Closable } from "./model_command.ts";
 import { configOf } from "./open_model.ts";
@@ -25,7 +26,7 @@ export interface OpenedScorer extends Closable {
 /**
  * Opens the one model that a command works with, in this isolate.
  *
- * @throws {UsageError} If the settings cannot be read.
+ * @throws {UsageError} If the settings cannot be read, or the model's family cannot be scored.
  * @throws {CheckpointError} If the checkpoint is damaged or of an unknown family.
  * @throws {GpuError} If there is no device, or it cannot hold the model.
  */
@@ -39,6 +40,9 @@ export async function openScorer(
   using stack = new DisposableStack();
   using checkpoint = Checkpoint.open(directory, model);
   const config = readFamilyConfig(checkpoint, { contextLength });
+  if (config.decoding.shiftsLogits) {
+    throw new UsageError(`Cannot score with ${id}: its family has no bound on the likelihood here`);
+  }
   const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
   const gpu = stack.use(await Gpu.open());
   if (tune) await tuneLinear(gpu, () => performance.now());

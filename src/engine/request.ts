@@ -169,6 +169,8 @@ export interface ModelInfo {
   readonly contextLength: number;
   /** Whether a sequence may go on past the context length. */
   readonly slides: boolean;
+  /** Whether the likelihood of a text can be bounded. */
+  readonly scores: boolean;
   readonly vocabSize: number;
   /** `null` where the model has none. */
   readonly bosToken: number | null;

@@ -23,6 +23,8 @@ export interface Copy {
 }
 
 interface Command extends DispatchInfo {
+  readonly definition: Kernel;
+  readonly params: Readonly<Record<string, number>>;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   /** Byte offset of this dispatch's `Params` in the arena; none where there are no such. */
@@ -114,11 +116,34 @@ export class Pass {
     if (workgroups.some((count) => count === 0)) return;
     this.#commands.push({
       kernel: kernel.name,
+      definition: kernel,
+      params,
       pipeline: this.#gpu.pipeline(kernel, constants),
       group: this.#bind(kernel, tensors),
       offsets: this.#writeParams(kernel, params),
       workgroups,
     });
+  }
+
+  /**
+   * Records once more what was recorded from dispatch `begin` to `end`, scratch tensors included: what
+   * they hold in between is gone. Costs little beside recording it anew.
+   *
+   * @param params What else holds for the kernels that have such parameters.
+   */
+  repeat(begin: number, end: number, params: Readonly<Record<string, number>>): void {
+    const names = Object.keys(params);
+    for (const command of this.#commands.slice(begin, end)) {
+      const changed = names.filter((name) => name in command.params);
+      if (changed.length === 0) {
+        this.#commands.push(command);
+        continue;
+      }
+      const own = { ...command.params };
+      for (const name of changed) own[name] = params[name]!; // One of its names.
+      const offsets = this.#writeParams(command.definition, own);
+      this.#commands.push({ ...command, params: own, offsets });
+    }
   }
 
   /** Runs what was recorded, in order, then copies; the queue keeps the order of submissions. */

@@ -51,6 +51,15 @@ export function denoiserLimits(
   };
 }
 
+/** Where a pass is recorded to. */
+interface Recording {
+  readonly pass: Pass;
+  readonly tables: BurstTables;
+}
+
+/** Dispatches of the passes of a burst, by what these have room for. */
+type Recorded = Map<string, { readonly begin: number; readonly end: number }>;
+
 /** Network, cache and sampler on the device. */
 export class GpuDenoiser implements Denoiser {
   readonly limits: DenoiserLimits;
@@ -145,10 +154,10 @@ export class GpuDenoiser implements Denoiser {
         `Cannot open a sequence: it may reach position ${reach}, expected ${MAX_POSITIONS} at most`,
       );
     }
-    this.cache.reserve(slot, this.pagesFor(options));
     const { sequences, tokens } = this.#state;
     const { maskToken, decoding: rules, modelLength: window } = config;
     const sequence = packSequence(options, { window, rules });
+    this.cache.reserve(slot, this.pagesFor(options));
     this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
     const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
@@ -168,7 +177,10 @@ export class GpuDenoiser implements Denoiser {
       optionsOf: (slot) => this.#openIn(slot).options,
       window: this.#network.config.modelLength,
     });
-    segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
+    const recorded: Recorded = new Map();
+    segments.forEach((segment, i) =>
+      this.#recordPass({ pass, tables, recorded }, { segment, ...passes[i]! })
+    );
     const submit = pass.encode([tables.journalCopy]);
     return {
       submit: () => {
@@ -194,7 +206,7 @@ export class GpuDenoiser implements Denoiser {
     for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
       const sizes = { lanes: 0, bound, headBound: 1, isDetailed: false };
-      this.#recordRows(pass, tables, { segment, ...sizes });
+      this.#recordRows({ pass, tables }, { segment, ...sizes });
       pass.submit();
     }
   }
@@ -206,8 +218,7 @@ export class GpuDenoiser implements Denoiser {
 
   /** One pass from the plan to the tokens; nothing in it waits for the host. */
   #recordPass(
-    pass: Pass,
-    tables: BurstTables,
+    { pass, tables, recorded }: Recording & { readonly recorded: Recorded },
     { segment, lanes, prompts }: PassPlan & { readonly segment: number },
   ): void {
     // The device knows how many rows live; the host only how many there can be.
@@ -217,13 +228,18 @@ export class GpuDenoiser implements Denoiser {
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
     const isDetailed = lanes.some((slot) => this.#openIn(slot).options.isDetailed);
     const sizes = { lanes: lanes.length, bound, headBound, isDetailed };
-    this.#recordRows(pass, tables, { segment, ...sizes });
+    // With as much room, only the place of its table in the burst differs.
+    const key = JSON.stringify(sizes);
+    const like = recorded.get(key);
+    if (like) return pass.repeat(like.begin, like.end, { segment });
+    const begin = pass.dispatches;
+    this.#recordRows({ pass, tables }, { segment, ...sizes });
+    recorded.set(key, { begin, end: pass.dispatches });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
-    pass: Pass,
-    { burst, journal }: BurstTables,
+    { pass, tables: { burst, journal } }: Recording,
     { segment, lanes, bound, headBound, isDetailed }: {
       readonly segment: number;
       readonly lanes: number;

@@ -39,6 +39,11 @@ function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknow
     default_strategy: defaults.strategy,
     defaults,
     // What the endpoints of this server can do with the model.
-    capabilities: { completions: true, chat: chat !== null, score: true, slide: model.slides },
+    capabilities: {
+      completions: true,
+      chat: chat !== null,
+      score: model.scores,
+      slide: model.slides,
+    },
   };
 }

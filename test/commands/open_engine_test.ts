@@ -104,11 +104,18 @@ Deno.test("runEngine() bounds the context of models that cannot slide, in whole 
     await using run = new Run({ source: { ...SOURCE, directory, slots: 1, contextLength } });
     await run.client.ready;
     const { model } = run.client;
-    assertEquals([model.contextLength, model.slides], [expected, false]);
+    assertEquals([model.contextLength, model.slides, model.scores], [expected, false, true]);
   }
   await using run = new Run();
   await run.client.ready;
   assertEquals([run.client.model.contextLength, run.client.model.slides], [32, true]);
+});
+
+Deno.test("runEngine() says of a model with moved logits that it cannot be scored", async () => {
+  const directory = resolve(import.meta.dirname!, "../fixtures/fastdllm-tiny");
+  await using run = new Run({ source: { ...SOURCE, directory, slots: 1 } });
+  await run.client.ready;
+  assertEquals(run.client.model.scores, false);
 });
 
 Deno.test("runEngine() tells why it cannot start", async () => {

@@ -56,6 +56,16 @@ Deno.test("a model whose context does not slide says so, and refuses to", async 
   assertEquals(long.error.code, "context_length_exceeded");
 });
 
+Deno.test("a model that cannot be scored says so, and is not", async () => {
+  const { send, post, engine } = testApp({ script: { model: { scores: false } } });
+  const { data: [model] } = await (await send("/v1/models")).json();
+  assertEquals(model.capabilities.score, false);
+  const refusal = await post({ input: "ab" }, "/v1/score");
+  const { error } = await refusal.json();
+  assertEquals([refusal.status, error.code, error.param], [400, "invalid_value", "model"]);
+  assertEquals(engine.scored, []);
+});
+
 Deno.test("a model with a chat template can chat", async () => {
   const { send } = testApp({ chat: { switches: [], tokens: () => [] } });
   const { data: [model] } = await (await send("/v1/models")).json();

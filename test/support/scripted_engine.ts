@@ -17,6 +17,7 @@ export const BYTE_MODEL: ModelInfo = {
   created: 1_760_000_000,
   contextLength: 4096,
   slides: true,
+  scores: true,
   vocabSize: 259,
   bosToken: null,
   eosToken: 257,
