@@ -3,12 +3,13 @@ import { TextStream } from "../text/text_stream.ts";
 import type { ErrorBody } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 import type { Run, RunParts } from "./run.ts";
+import { detailFacts, factsOf, probability, type TokenFacts } from "./token_facts.ts";
 
 /** `data` of the `start` event. */
 export type StartData = ReturnType<typeof startData>;
 
 /** `data` of a `block` event. */
-export interface BlockData {
+export interface BlockData extends TokenFacts {
   readonly index: number;
   readonly position: number;
   readonly tokens: readonly number[];
@@ -77,13 +78,13 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
         break;
       case "step":
         if (stop !== null) break;
-        yield { event: "step", id: null, data: stepData(event, model) };
+        yield { event: "step", id: null, data: stepData(event, run.parts) };
         break;
       case "block": {
         if (stop !== null) break;
         const sinceSubmissionMs = nowMs() - submittedMs;
         firstBlockMs ??= sinceSubmissionMs;
-        const cut = cutAtStop(event, text);
+        const cut = cutAtStop(event, { ...run.parts, stream: text });
         stop = cut.stop;
         blocks.push(cut.data);
         observer.block(cut.data, sinceSubmissionMs);
@@ -103,15 +104,16 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
 }
 
 function cutAtStop(
-  { index, position, tokens, steps, nfe, ms, last }: BlockEvent,
-  stream: TextStream,
+  event: BlockEvent,
+  { stream, model, asked }: Pick<RunParts, "model" | "asked"> & { readonly stream: TextStream },
 ): { data: BlockData; stop: string | null } {
-  const { text, stopped } = stream.push(tokens);
-  const data = { index, position, tokens, text, steps, nfe, ms: round(ms) };
-  if (stopped !== null) {
-    const kept = tokens.slice(0, stopped.tokens);
-    return { data: { ...data, tokens: kept }, stop: stopped.stop };
-  }
+  const { index, position, steps, nfe, last } = event;
+  const { text, stopped } = stream.push(event.tokens);
+  const tokens = event.tokens.slice(0, stopped?.tokens);
+  const reveals = event.reveals?.slice(0, tokens.length) ?? [];
+  const facts = asked ? factsOf(reveals, { asked, tokenizer: model.tokenizer }) : {};
+  const data = { index, position, tokens, ...facts, text, steps, nfe, ms: round(event.ms) };
+  if (stopped !== null) return { data, stop: stopped.stop };
   // What is held back comes now; it may still complete a stop string.
   return last
     ? { data: { ...data, text: text + stream.end() }, stop: stream.stop }
@@ -145,12 +147,14 @@ function startData({ id, model, request, generation, resumeMs, fingerprint, ...r
   };
 }
 
-function stepData(event: StepEvent, { tokenizer }: LoadedModel) {
-  const { block, step, nfe, tokens, revealed } = event;
+function stepData(
+  { block, step, nfe, tokens, revealed, ...event }: StepEvent,
+  { model: { tokenizer }, asked }: Pick<RunParts, "model" | "asked">,
+) {
   const pieces = tokens.map((token) => token === null ? null : tokenizer.piece(token));
-  // More digits of a probability are noise of the device.
-  const confidence = event.confidence.map((each) => Number(each.toPrecision(4)));
-  return { block, step, nfe, tokens, pieces, revealed, confidence };
+  const confidence = event.confidence.map(probability);
+  const data = { block, step, nfe, tokens, pieces, revealed, confidence };
+  return asked ? { ...data, ...detailFacts(event.details ?? [], { asked, tokenizer }) } : data;
 }
 
 /** What a finished generation is summed up from. */
