@@ -153,8 +153,8 @@ function stepData(
 ) {
   const pieces = tokens.map((token) => token === null ? null : tokenizer.piece(token));
   const confidence = event.confidence.map(probability);
-  const data = { block, step, nfe, tokens, pieces, revealed, confidence };
-  return asked ? { ...data, ...detailFacts(event.details ?? [], { asked, tokenizer }) } : data;
+  const facts = asked && detailFacts(event.details ?? [], { asked, tokenizer });
+  return { block, step, nfe, tokens, pieces, revealed, confidence, ...facts };
 }
 
 /** What a finished generation is summed up from. */
