@@ -4,11 +4,13 @@ import {
   type EngineStats,
   type Generation,
   type ModelInfo,
+  type Reveal,
   type SequenceError,
   type SequenceEvent,
   type SequenceRequest,
 } from "../../src/engine/request.ts";
 import type { ScoreRequest, Scoring } from "../../src/engine/score.ts";
+import { scriptedDetails } from "./scripted_details.ts";
 import { halves } from "./scripted_score.ts";
 
 /** A model of bytes: ids 0 to 255, then BOS (not added), EOS and mask. */
@@ -147,6 +149,9 @@ export class ScriptedEngine implements Engine {
         index,
         position,
         tokens,
+        ...(request.tellsReveals && {
+          reveals: tokens.map((token, place) => scriptedReveal(token, { ...request, place })),
+        }),
         steps: size,
         nfe: size,
         ms: 1.5,
@@ -176,10 +181,20 @@ export class ScriptedEngine implements Engine {
         tokens: tokens.map((token, i) => i <= j ? token : null),
         revealed: [j],
         confidence: [1 / (j + 2)],
+        ...(request.isDetailed && { details: [scriptedDetails(tokens[j]!, j)] }),
       });
     }
     return tokens.length;
   }
+}
+
+/** One position a step, from the left. */
+function scriptedReveal(
+  token: number,
+  { place, isDetailed = false }: { readonly place: number; readonly isDetailed?: boolean },
+): Reveal {
+  const reveal = { step: place + 1, confidence: 1 / (place + 2) };
+  return isDetailed ? { ...reveal, details: scriptedDetails(token, place) } : reveal;
 }
 
 /** Events on their way from a sequence to its reader. */
