@@ -13,6 +13,8 @@ export interface SequenceRequest extends SequenceOptions {
   readonly tellsReveals?: boolean;
 }
 
+export type { TokenDetails };
+
 /** How a token fell. */
 export interface Reveal {
   /** Denoising steps of its block until then, as in {@linkcode StepEvent}. */

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import type { Reveal, SequenceRequest } from "../engine/request.ts";
-import type { TokenDetails } from "../model/denoiser.ts";
+import type { Reveal, SequenceRequest, TokenDetails } from "../engine/request.ts";
 import { RequestError } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 

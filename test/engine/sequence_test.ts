@@ -3,7 +3,6 @@ import type { SequenceRequest } from "../../src/engine/request.ts";
 import { Sequence } from "../../src/engine/sequence.ts";
 import type { LaneResult } from "../../src/model/denoiser.ts";
 import { copyRequest, tokensFrom } from "../support/copy_request.ts";
-import { scriptedDetails } from "../support/scripted_details.ts";
 
 const PROMPT = tokensFrom(10, 6);
 const CAPACITY = 4096;
@@ -260,79 +259,4 @@ Deno.test("Sequence ends where the device does, with masks after its stop token"
     { type: "end", reason: "eos", passes: 1, queueMs: 30 },
   ]);
   assertEquals([sequence.hasEnded, sequence.passesLeft], [true, 0]);
-});
-
-/** As {@linkcode pass}, with details of the tokens that are new. */
-function detailedPass(
-  sequence: Sequence,
-  { tokens, fresh, ...at }: Pick<LaneResult, "tokens" | "start" | "step"> & { fresh: number[] },
-) {
-  sequence.planPass({ withPrompt: false });
-  const masked = tokens.filter((token) => token === null).length;
-  const details = tokens.map((token, i) =>
-    token !== null && fresh.includes(i) ? scriptedDetails(token, i) : null
-  );
-  const counts = { ...at, nfe: at.step, masked, isOver: false, details };
-  return sequence.apply({ slot: 2, status: "denoised", ...counts, ...certain(tokens) }, 100);
-}
-
-Deno.test("Sequence tells how tokens fell, without the prompt's and what is cut off", () => {
-  const asked = { isDetailed: true, tellsReveals: true };
-  const sequence = sequenceOf({ maxTokens: 5, ...asked });
-  detailedPass(sequence, { tokens: [14, 15, null, 31], fresh: [3], start: 4, step: 1 });
-  // Confidences are of a pass: those before are noted when they come.
-  const [first] = detailedPass(sequence, {
-    tokens: [14, 15, 22, 31],
-    fresh: [2],
-    start: 4,
-    step: 3,
-  });
-  assertEquals(first?.type === "block" && [first.tokens, first.reveals], [[22, 31], [
-    { step: 3, confidence: 0.22, details: scriptedDetails(22, 2) },
-    { step: 1, confidence: 0.31, details: scriptedDetails(31, 3) },
-  ]]);
-  const all = { tokens: [3, 4, 5, 6], fresh: [0, 1, 2, 3], start: 8, step: 1 };
-  const [second] = detailedPass(sequence, all);
-  assertEquals(
-    second?.type === "block" && second.reveals,
-    [3, 4, 5].map((token, i) => ({
-      step: 1,
-      confidence: token / 100,
-      details: scriptedDetails(token, i),
-    })),
-  );
-});
-
-Deno.test("Sequence tells how tokens fell without details, or nothing, where that was asked", () => {
-  for (const [asked, expected] of [[{ tellsReveals: true }, true], [{}, false]] as const) {
-    const sequence = sequenceOf({ maxTokens: 8, ...asked });
-    pass(sequence, [14, 15, null, 1]);
-    const [block] = pass(sequence, [14, 15, 2, 1], { step: 2 });
-    assertEquals(
-      block?.type === "block" && block.reveals,
-      expected ? [{ step: 2, confidence: 0.02 }, { step: 1, confidence: 0.01 }] : undefined,
-    );
-    assertEquals(block !== undefined && "reveals" in block, expected);
-  }
-});
-
-Deno.test("Sequence tells that the first token of a block came with the commit", () => {
-  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), maxTokens: 4, tellsReveals: true });
-  commit(sequence, [41, null, null, null], 8);
-  const [block] = pass(sequence, [41, 1, 2, 3], { start: 8 });
-  assertEquals(
-    block?.type === "block" && block.reveals?.map(({ step, confidence }) => [step, confidence]),
-    [[0, 0.41], [1, 0.01], [1, 0.02], [1, 0.03]],
-  );
-});
-
-Deno.test("Sequence has details in the steps of a trace, of what a step revealed", () => {
-  const sequence = sequenceOf({ maxTokens: 8, trace: true, isDetailed: true });
-  const at = { start: 4, step: 1 };
-  const [step] = detailedPass(sequence, { tokens: [14, 15, null, 31], fresh: [3], ...at });
-  assertEquals(step?.type === "step" && step.details, [scriptedDetails(31, 3)]);
-  const tokens = [14, 15, 22, 31];
-  const [next, block] = detailedPass(sequence, { tokens, fresh: [2], start: 4, step: 2 });
-  assertEquals(next?.type === "step" && next.details, [scriptedDetails(22, 2)]);
-  assertEquals(block !== undefined && "reveals" in block, false);
 });
