@@ -92,12 +92,12 @@ gpuTest(
   async (gpu) => {
     const vocabulary = 1031;
     const row = Array<number>(vocabulary).fill(0);
-    // The first two share a column; 520 and 521 are in a lane that has 8 and 9 in another column.
+    // One lane has 8 and 9 in a column, 520 and 521 in a later one, and then the best of all.
     for (const token of [1030, 520, 9, 8, 521, 300]) row[token] = 3;
-    row[700] = 5;
+    row[776] = 5;
     const asked = { logits: row, tokens: [520], vocabulary, mask: 0 };
     const [details] = await detailsOf(gpu, asked);
-    assertEquals(details!.top.map(({ token }) => token), [700, 8, 9, 300, 520]);
+    assertEquals(details!.top.map(({ token }) => token), [776, 8, 9, 300, 520]);
     const flat = { ...asked, logits: Array<number>(vocabulary).fill(-2) };
     const [evenly] = await detailsOf(gpu, flat);
     assertEquals(evenly!.top.map(({ token }) => token), [1, 2, 3, 4, 5]);
