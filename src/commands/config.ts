@@ -15,7 +15,7 @@ import {
   variableOf,
 } from "./flags.ts";
 import type { ServerSettings } from "../server/settings.ts";
-import type { WeightFormat } from "../weights/formats.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weights/formats.ts";
 
 /** A checkpoint directory and the name that requests know it by. */
 export interface ModelSource {
@@ -102,7 +102,7 @@ const SETTINGS = {
   model: repeatable(model, "checkpoint; the first is the default model; else the one that ships"),
   tokenizer: repeatable(tokenizer, "tokenizer of a model without one; without ID, of all such"),
   weights: optional(
-    oneOf("f32", "f16", "int8"),
+    oneOf(...WEIGHT_FORMATS),
     "storage on the device; else as precise as the file",
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),

@@ -176,8 +176,14 @@ function modelProblems({ id, report, memory }: ModelDiagnosis, config: Config): 
   return [
     `Model ${id} needs ${memory.total} bytes on the device, which has ${available}; ` +
     "choose a smaller model, a smaller --max-concurrent" +
-    (config.weights === "int8" ? "" : " or --weights int8"),
+    smallerWeights(config.weights),
   ];
+}
+
+/** Advice to take the next smaller format, as long as there is one. */
+function smallerWeights(weights: Config["weights"]): string {
+  if (weights === "int4") return "";
+  return weights === "int8" ? " or --weights int4" : " or --weights int8";
 }
 
 /** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */

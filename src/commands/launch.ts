@@ -39,6 +39,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
       return await runCommand(name, invocation, withAdapterIfAny);
     case "check":
     case "pull":
+    case "quantize":
     case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
     case "compile":

@@ -7,7 +7,7 @@ import { Engine } from "./engine.ts";
 /** How a model is loaded; each may be left out. */
 export interface LoadOptions {
   /** Storage on the device; else as precise as the file. */
-  readonly weights?: "f32" | "f16" | "int8";
+  readonly weights?: "f32" | "f16" | "int8" | "int4";
   /** How chats become prompts, in place of the model's own way. */
   readonly chatTemplate?: "plain";
   /** Texts that are generated at a time, from 1; else 8. More wait. */

@@ -60,13 +60,19 @@ Deno.test("diagnose() refuses a model that cannot be loaded or does not fit", as
     `Model tinystories-bd3lm needs ${total} bytes on the device, which has 1000000; ` +
     "choose a smaller model, a smaller --max-concurrent or --weights int8",
   ]);
-  const smallest = await diagnose(
+  const smaller = await diagnose(
     adapter,
     parseConfig(["--weights", "int8"], environment),
     NO_NVIDIA,
   );
-  const bytes = [large, smallest].map(({ models }) => models[0]?.memory?.weights ?? NaN);
-  assert(bytes[1]! < bytes[0]! / 3, `${bytes}`);
+  assert(smaller.problems[0]!.endsWith("--max-concurrent or --weights int4"));
+  const smallest = await diagnose(
+    adapter,
+    parseConfig(["--weights", "int4"], environment),
+    NO_NVIDIA,
+  );
+  const bytes = [large, smaller, smallest].map(({ models }) => models[0]?.memory?.weights ?? NaN);
+  assert(bytes[1]! < bytes[0]! / 3 && bytes[2]! < bytes[1]! * 0.8, `${bytes}`);
   assert(smallest.problems[0]!.endsWith("choose a smaller model, a smaller --max-concurrent"));
 });
 
