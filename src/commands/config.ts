@@ -33,6 +33,8 @@ export interface Config extends ServerSettings {
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured at the start, for choices to go by that. */
   readonly tune: boolean;
+  /** Whether keys and values are kept for prompts that begin alike. */
+  readonly prefixCache: boolean;
   /** `null` takes the model's own. */
   readonly chatTemplate: "plain" | null;
   /** Where some of `apiKeys` come from. */
@@ -99,6 +101,7 @@ const SETTINGS = {
     "storage on the device; else as precise as the file",
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
+  prefixCache: setting(toggle, true, "compute what prompts have in common once"),
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
   apiKeyFile: optional({ ...text, placeholder: "FILE" }, "one API key per line; # comments"),
   corsOrigin: repeatable(origin, "origin of pages that may call"),

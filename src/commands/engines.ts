@@ -36,10 +36,11 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
-  const { weights, tune, memoryBytes, createWorker = createEngineWorker, ...others } = options;
+  const { weights, tune, prefixCache, memoryBytes, ...rest } = options;
+  const { createWorker = createEngineWorker, ...others } = rest;
   const text = readText(source, options);
   const slots = options.maxConcurrent;
-  const open: OpenEngine = { ...source, weights, tune, memoryBytes, slots };
+  const open: OpenEngine = { ...source, weights, tune, prefixCache, memoryBytes, slots };
   const supervisor = new EngineSupervisor({
     ...others,
     startWorker: () => {

@@ -18,6 +18,8 @@ export interface OpenEngine {
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured first, for choices to go by that. */
   readonly tune: boolean;
+  /** Whether keys and values are kept for prompts that begin alike. */
+  readonly prefixCache: boolean;
   readonly slots: number;
   readonly memoryBytes: number | null;
 }
@@ -65,7 +67,7 @@ export async function openEngine(
   },
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
-  const { id, directory, weights, slots, memoryBytes, tune } = source;
+  const { id, directory, weights, slots, prefixCache, memoryBytes, tune } = source;
   using checkpoint = Checkpoint.open(directory, source);
   if (tune) await tuneLinear(gpu, () => performance.now());
   const onProgress = (done: number, total: number) =>
@@ -77,7 +79,7 @@ export async function openEngine(
   const options = { weights, slots, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
-  using denoiser = await GpuDenoiser.open(gpu, network, { slots });
+  using denoiser = await GpuDenoiser.open(gpu, network, { slots, prefixCache });
   using scorer = await Scorer.open(gpu, network, SERVED_SCORING);
   // The device compiles while the weights are read and packed.
   denoiser.warmUp();

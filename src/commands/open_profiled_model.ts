@@ -45,7 +45,8 @@ export async function openProfiledModel(
   };
   openEngine(port2, {
     gpu,
-    source: { ...source, weights, tune, memoryBytes, slots: 1 },
+    // A prompt is to be measured, whatever was generated before.
+    source: { ...source, weights, tune, prefixCache: false, memoryBytes, slots: 1 },
     observe: (each) => {
       const timed = new TimedDenoiser(each, () => performance.now());
       denoiser.resolve(timed);

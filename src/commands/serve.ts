@@ -127,9 +127,10 @@ function openServer(
 
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
-  const { weights, tune, maxConcurrent, maxQueue, chatTemplate } = config;
+  const { weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate } = config;
   const memoryBytes = config.deviceMemoryBytes;
-  const options = { weights, tune, maxConcurrent, maxQueue, chatTemplate, memoryBytes, ...hooks };
+  const text = { chatTemplate, prefixCache };
+  const options = { weights, tune, maxConcurrent, maxQueue, ...text, memoryBytes, ...hooks };
   return config.models.map((source) => startEngine(source, options));
 }
 

@@ -1,4 +1,5 @@
 import type { DeviceMemory } from "../model/denoiser.ts";
+import type { PrefixCacheUse } from "../model/prefix_cache_use.ts";
 import type { ScoreRequest, TextScore } from "./score.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 
@@ -38,6 +39,8 @@ export interface EngineLoad {
   /** Passes since this was told last: with a denoising row, and with rows of prompts only. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  /** Counts since this was told last, too. */
+  readonly prefixCache: PrefixCacheUse;
   readonly memory: DeviceMemory;
 }
 

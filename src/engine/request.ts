@@ -1,4 +1,5 @@
 import type { DeviceMemory } from "../model/denoiser.ts";
+import type { PrefixCacheUse } from "../model/prefix_cache_use.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
 
@@ -22,6 +23,8 @@ export interface PrefilledEvent {
   readonly type: "prefilled";
   /** Milliseconds since admission. */
   readonly ms: number;
+  /** Prompt tokens that an earlier sequence has stored. */
+  readonly cachedTokens: number;
 }
 
 /** The state of a block after one denoising step. */
@@ -138,6 +141,7 @@ export interface EngineStats {
   /** Passes with a denoising row, and those with rows of prompts only. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  readonly prefixCache: PrefixCacheUse;
   /** Bytes on the device. */
   readonly memory: DeviceMemory;
   /** How often the device was lost, with its engine or by itself. */

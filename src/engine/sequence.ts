@@ -1,4 +1,5 @@
 import type { LaneResult, PromptRows } from "../model/denoiser.ts";
+import type { Remains } from "../model/sequence_pages.ts";
 import type { SequenceEvent, SequenceRequest } from "./request.ts";
 import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
 
@@ -13,8 +14,10 @@ export class Sequence {
   /** Prompt tokens before the first block, and those of them that were planned. */
   readonly #promptEnd: number;
   #prefilled = 0;
-  /** Prompt tokens known to be in the cache. */
+  /** Prompt tokens known to be in the cache, and those of them that an earlier sequence has stored. */
   #stored = 0;
+  #reused = 0;
+  #isPrefillTold = false;
   readonly #admittedAt: number;
   /** Passes that were planned and not yet read. */
   #inFlight = 0;
@@ -25,6 +28,8 @@ export class Sequence {
   #generated = 0;
   #recent: number[] = [];
   #blocks = 0;
+  /** Tokens before the first block, and of the clean blocks. */
+  readonly #tokens: number[];
   #blockStartedAt: number;
   /** Masks left in the current block when the device last reported. */
   #masked: number;
@@ -52,12 +57,33 @@ export class Sequence {
     this.#admittedAt = admission.now;
     this.#blockStartedAt = admission.now;
     this.#promptEnd = admission.start;
+    this.#tokens = request.prompt.slice(0, this.#promptEnd);
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
   }
 
   /** Whether the whole prompt was planned, so that denoising may begin. */
   get isPrefilled(): boolean {
     return this.#prefilled === this.#promptEnd;
+  }
+
+  /** Prompt tokens that were planned. */
+  get planned(): number {
+    return this.#prefilled;
+  }
+
+  /** What it leaves behind in the cache. */
+  get remains(): Remains {
+    const { blockSize } = this.request;
+    // A block is stored in a pass of the next one.
+    const clean = this.#promptEnd + Math.max(0, this.#blocks - 1) * blockSize;
+    const isStored = this.#stored === this.#promptEnd;
+    // The device ends by itself where it meets the stop token or the length; else it may go on.
+    const isOver = this.#end === "eos" || this.#end === "length";
+    const blocks = this.#blocks + (isOver ? 0 : 1 + this.#inFlight);
+    return {
+      tokens: this.#tokens.slice(0, isStored ? clean : this.#stored),
+      reach: this.#promptEnd + blocks * blockSize,
+    };
   }
 
   /** Whether it takes part in no further pass. */
@@ -89,6 +115,13 @@ export class Sequence {
     return { slot: this.slot, position, tokens, blockSize };
   }
 
+  /** Notes that the next `count` prompt tokens are stored already. */
+  skipPrompt(count: number): void {
+    this.#prefilled += count;
+    this.#stored += count;
+    this.#reused += count;
+  }
+
   /** Notes that a denoising pass was planned. */
   planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
     this.#inFlight += 1;
@@ -98,14 +131,13 @@ export class Sequence {
 
   /** The event of its admission. */
   admitted(): SequenceEvent[] {
-    return [{ type: "admitted", queueMs: this.#queueMs }];
+    return [{ type: "admitted", queueMs: this.#queueMs }, ...this.#tellPrefilled(this.#admittedAt)];
   }
 
   /** Notes that `count` more prompt tokens are in the cache. */
   prefill(count: number, now: number): SequenceEvent[] {
     this.#stored += count;
-    if (this.hasEnded || this.#stored < this.#promptEnd) return [];
-    return [{ type: "prefilled", ms: now - this.#admittedAt }];
+    return this.#tellPrefilled(now);
   }
 
   /** Follows one pass; the events that it gives rise to. */
@@ -115,13 +147,23 @@ export class Sequence {
     this.#passes += this.#sharesFirstPass ? 0 : 1;
     this.#sharesFirstPass = false;
     this.#masked = result.masked;
-    const events = this.request.trace ? [this.#step(result)] : [];
+    // The last of the prompt may have been there by itself.
+    const events = this.#tellPrefilled(now);
+    if (this.request.trace) events.push(this.#step(result));
     return result.masked === 0 ? [...events, ...this.#block(result, now)] : events;
   }
 
   /** Ends it before its time. */
   cancel(): SequenceEvent[] {
     return this.hasEnded ? [] : [this.#finish("cancelled")];
+  }
+
+  /** The event of the prompt's end, once. */
+  #tellPrefilled(now: number): SequenceEvent[] {
+    const isDue = this.#promptEnd > 0 && this.#stored === this.#promptEnd;
+    if (this.hasEnded || !isDue || this.#isPrefillTold) return [];
+    this.#isPrefillTold = true;
+    return [{ type: "prefilled", ms: now - this.#admittedAt, cachedTokens: this.#reused }];
   }
 
   #step(result: LaneResult): SequenceEvent {
@@ -157,6 +199,7 @@ export class Sequence {
       last: cut.end !== null,
     };
     this.#blocks += 1;
+    this.#tokens.push(...clean);
     this.#generated += cut.tokens.length;
     this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
     this.#blockStartedAt = now;

@@ -44,6 +44,7 @@ export async function loadModel(
     ...(onProgress === undefined ? {} : { onProgress }),
     createWorker: () => worker = createEngineWorker(),
     tune: false,
+    prefixCache: true,
     maxQueue: MAX_QUEUE,
   });
   const close = async () => {

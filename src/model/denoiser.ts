@@ -1,3 +1,5 @@
+import type { PrefixCacheUse } from "./prefix_cache_use.ts";
+import type { Remains } from "./sequence_pages.ts";
 import type { SequenceOptions } from "./sequence_state.ts";
 
 /** How much fits into one pass, and how many sequences there can be. */
@@ -73,17 +75,23 @@ export interface Burst {
 /** Network, cache and sampler: turns masks into tokens. Sequences move on by themselves. */
 export interface Denoiser extends Disposable {
   readonly limits: DenoiserLimits;
-  /** Pages that no sequence holds. */
+  /** Pages that no sequence holds, those kept for others included. */
   readonly freePages: number;
+  /** What is kept for sequences that begin alike. */
+  readonly prefixCache: PrefixCacheUse;
   readonly memory: DeviceMemory;
   /** Position at which the first generated block begins: prompt tokens before it are prefilled. */
   firstBlockStart(options: SequenceOptions): number;
   /** Pages that a sequence needs from its first pass to its last. */
   pagesFor(options: SequenceOptions): number;
+  /** Whether there are pages for a sequence now. */
+  hasRoom(options: SequenceOptions): boolean;
   /** Puts a sequence into a free slot: its pages, its first block, its place at the start. */
   open(slot: number, options: SequenceOptions): void;
-  /** Frees a slot and its pages. */
-  close(slot: number): void;
+  /** Prompt tokens of a slot from `position` on that are stored by now, by an earlier sequence. */
+  reuse(slot: number, position: number): number;
+  /** Frees a slot and its pages. Of a sequence that has failed nothing remains. */
+  close(slot: number, remains: Remains | null): void;
   /** Records passes. At most two bursts may be unread at a time. */
   record(passes: readonly PassPlan[]): Burst;
 }

@@ -13,7 +13,9 @@ import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "./
 import { headParts } from "./head_parts.ts";
 import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
+import type { PrefixCacheUse } from "./prefix_cache_use.ts";
 import { RowForecast } from "./row_forecast.ts";
+import { type PageDemand, type Remains, SequencePages } from "./sequence_pages.ts";
 import {
   firstBlock,
   firstBlockStart,
@@ -51,6 +53,7 @@ export function denoiserLimits(
 export class GpuDenoiser implements Denoiser {
   readonly limits: DenoiserLimits;
   readonly cache: KvCache;
+  readonly #pages: SequencePages;
   readonly #gpu: Gpu;
   readonly #network: Network;
   readonly #maxBlock: number;
@@ -68,15 +71,17 @@ export class GpuDenoiser implements Denoiser {
     parts: {
       limits: ReturnType<typeof denoiserLimits>;
       readbacks: readonly Readback[];
+      prefixCache: boolean;
     },
   ) {
-    const { limits, readbacks } = parts;
+    const { limits, readbacks, prefixCache } = parts;
     const { slots } = limits;
     this.#gpu = gpu;
     this.#network = network;
     this.limits = limits;
     this.#maxBlock = network.config.blockSizes.at(-1)!;
     this.cache = new KvCache(gpu, network.cacheShape, limits);
+    this.#pages = new SequencePages(this.cache, { keeps: prefixCache });
     const words = (name: string, count: number) => gpu.tensor(name, [count], { dtype: "u32" });
     this.#state = {
       sequences: words("sequences", slots * SEQUENCE_WORDS),
@@ -92,20 +97,28 @@ export class GpuDenoiser implements Denoiser {
     );
   }
 
-  /** Allocates cache and state for `slots` sequences. */
+  /**
+   * Allocates cache and state for `slots` sequences.
+   *
+   * @param options `prefixCache`: whether keys and values are kept for sequences that begin alike.
+   */
   static async open(
     gpu: Gpu,
     network: Network,
-    { slots }: { readonly slots: number },
+    { slots, prefixCache = true }: { readonly slots: number; readonly prefixCache?: boolean },
   ): Promise<GpuDenoiser> {
     const limits = denoiserLimits(network, { slots });
     const bytes = BurstTables.journalBytes(limits);
     const readbacks = [await Readback.open(gpu, bytes), await Readback.open(gpu, bytes)];
-    return new GpuDenoiser(gpu, network, { limits, readbacks });
+    return new GpuDenoiser(gpu, network, { limits, readbacks, prefixCache });
   }
 
   get freePages(): number {
-    return this.cache.freePages;
+    return this.#pages.freePages;
+  }
+
+  get prefixCache(): PrefixCacheUse {
+    return this.#pages.kept;
   }
 
   get memory(): DeviceMemory {
@@ -118,11 +131,14 @@ export class GpuDenoiser implements Denoiser {
   }
 
   pagesFor(options: SequenceOptions): number {
-    const { prompt, maxTokens, blockSize } = options;
-    const blocks = Math.ceil((prompt.length + maxTokens) / blockSize);
     // Positions go round the pages once the window slides: a block and all that it sees, and the
     // block before it, which is committed in the same pass.
-    return pagesFor(Math.min(blocks * blockSize, this.#network.config.modelLength + blockSize));
+    const window = this.#network.config.modelLength + options.blockSize;
+    return pagesFor(Math.min(positionsOf(options), window));
+  }
+
+  hasRoom(options: SequenceOptions): boolean {
+    return this.#pages.hasRoom(this.#demandOf(options));
   }
 
   open(slot: number, options: SequenceOptions): void {
@@ -133,7 +149,7 @@ export class GpuDenoiser implements Denoiser {
         `Cannot open a sequence: it may reach position ${reach}, expected ${MAX_POSITIONS} at most`,
       );
     }
-    this.cache.reserve(slot, this.pagesFor(options));
+    this.#pages.open(slot, this.#demandOf(options));
     this.#open.set(slot, { options, forecast: new RowForecast(options) });
     const { sequences, tokens } = this.#state;
     const sequence = packSequence(options, config.modelLength);
@@ -142,8 +158,15 @@ export class GpuDenoiser implements Denoiser {
     this.#gpu.write(tokens, firstBlock(options, config.maskToken), place * 4);
   }
 
-  close(slot: number): void {
-    this.cache.release(slot);
+  reuse(slot: number, position: number): number {
+    return this.#pages.reuse(slot, position);
+  }
+
+  close(slot: number, remains: Remains | null): void {
+    const { options } = this.#openIn(slot);
+    // A network that is told the noise level stores other keys for what it has generated.
+    const end = this.#network.config.timeConditioning ? firstBlockStart(options) : undefined;
+    this.#pages.close(slot, remains && { ...remains, tokens: remains.tokens.slice(0, end) });
     this.#open.delete(slot);
   }
 
@@ -156,10 +179,14 @@ export class GpuDenoiser implements Denoiser {
     });
     segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
     const submit = pass.encode([tables.journalCopy]);
+    const stored = passes.flatMap(({ prompts }) => prompts).map(({ slot, position, tokens }) =>
+      this.#pages.storing(slot, position + tokens.length)
+    );
     return {
       submit: () => {
         tables.upload();
         submit();
+        for (const share of stored) share();
       },
       read: () => tables.read(),
     };
@@ -236,9 +263,27 @@ export class GpuDenoiser implements Denoiser {
     }
   }
 
+  #demandOf(options: SequenceOptions): PageDemand {
+    const { prompt, blockSize } = options;
+    // The commit of the last block gives the logits for the next one's first token.
+    const needed = this.#network.config.decoding.shiftsLogits ? 1 : 0;
+    const end = Math.max(0, firstBlockStart(options) - needed);
+    return {
+      prompt: prompt.slice(0, end),
+      blockSize,
+      count: this.pagesFor(options),
+      positions: positionsOf(options),
+    };
+  }
+
   #openIn(slot: number): { options: SequenceOptions; forecast: RowForecast } {
     const opened = this.#open.get(slot);
-    if (!opened) throw new RangeError(`Cannot record a pass: slot ${slot} is free, expected open`);
+    if (!opened) throw new RangeError(`Cannot use slot ${slot}: it is free, expected open`);
     return opened;
   }
+}
+
+/** Positions that a sequence writes at most: whole blocks. */
+function positionsOf({ prompt, maxTokens, blockSize }: SequenceOptions): number {
+  return Math.ceil((prompt.length + maxTokens) / blockSize) * blockSize;
 }

@@ -35,7 +35,8 @@ export class ChunkWriter {
     readonly prefixes: readonly string[];
     readonly includeUsage: boolean;
   };
-  readonly #ends: DoneData[] = [];
+  /** By choice. */
+  readonly #ends = new Map<number, DoneData>();
 
   constructor(shape: AnswerShape, job: {
     readonly head: AnswerHead;
@@ -48,9 +49,9 @@ export class ChunkWriter {
     this.#job = job;
   }
 
-  /** The ends of the choices that have ended. */
+  /** The ends of the choices that have ended, in their order. */
   get ends(): readonly DoneData[] {
-    return this.#ends;
+    return this.#job.sequences.flatMap((_, index) => this.#ends.get(index) ?? []);
   }
 
   /** The chunks that an event of the choice with this index gives rise to. */
@@ -69,11 +70,11 @@ export class ChunkWriter {
         return text === "" ? [] : [this.#chunk(index, this.#shape.part(text))];
       }
       case "done": {
-        this.#ends.push(event.data);
+        this.#ends.set(index, event.data);
         const { sequences } = this.#job;
-        const isLast = this.#ends.length === sequences.length;
+        const isLast = this.#ends.size === sequences.length;
         const last = this.#chunk(index, closing, event.data.finish_reason);
-        return [isLast ? { ...last, diffusion: diffusionOf(sequences[0]!, this.#ends) } : last];
+        return [isLast ? { ...last, diffusion: diffusionOf(sequences[0]!, this.ends) } : last];
       }
     }
   }

@@ -13,7 +13,7 @@ Deno.test("EngineLoop tells of blocks in order, then of the end", async () => {
   const block = { type: "block", steps: 4, nfe: 4, ms: 0, last: false };
   assertEquals<unknown>(sequence?.events, [
     { type: "admitted", queueMs: 0 },
-    { type: "prefilled", ms: 0 },
+    { type: "prefilled", ms: 0, cachedTokens: 0 },
     { ...block, index: 0, position: 6, tokens: [65, 66, 67, 68] },
     { ...block, index: 1, position: 10, tokens: [69, 70, 65, 66] },
     { ...block, index: 2, position: 14, tokens: [67, 68], last: true },

@@ -29,6 +29,10 @@ const CONTRACT: Readonly<Record<string, readonly [string, ...string[]]>> = {
   bd_event_loop_lag_seconds: ["gauge"],
   process_resident_memory_bytes: ["gauge"],
   process_start_time_seconds: ["gauge"],
+  bd_prefix_cache_query_tokens_total: ["counter", "model"],
+  bd_prefix_cache_hit_tokens_total: ["counter", "model"],
+  bd_prefix_cache_pages: ["gauge"],
+  bd_prefix_cache_evicted_pages_total: ["counter", "model"],
   // Beyond the interface, for a sum that must hold.
   bd_sequences_started_total: ["counter", "model"],
 };

@@ -6,6 +6,8 @@ import type {
   LaneResult,
   PassPlan,
 } from "../../src/model/denoiser.ts";
+import type { PrefixCacheUse } from "../../src/model/prefix_cache_use.ts";
+import type { Remains } from "../../src/model/sequence_pages.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 
 /** Another denoiser, which can be interfered with. */
@@ -34,6 +36,10 @@ export class FaultyDenoiser implements Denoiser {
     return this.#denoiser.freePages;
   }
 
+  get prefixCache(): PrefixCacheUse {
+    return this.#denoiser.prefixCache;
+  }
+
   get memory(): DeviceMemory {
     return this.#denoiser.memory;
   }
@@ -51,14 +57,22 @@ export class FaultyDenoiser implements Denoiser {
     return this.#denoiser.pagesFor(options);
   }
 
+  hasRoom(options: SequenceOptions): boolean {
+    return this.#denoiser.hasRoom(options);
+  }
+
+  reuse(slot: number, position: number): number {
+    return this.#denoiser.reuse(slot, position);
+  }
+
   open(slot: number, options: SequenceOptions): void {
     this.#denoiser.open(slot, options);
     this.#tenants.set(slot, Symbol());
   }
 
-  close(slot: number): void {
+  close(slot: number, remains: Remains | null): void {
     this.#tenants.delete(slot);
-    this.#denoiser.close(slot);
+    this.#denoiser.close(slot, remains);
   }
 
   record(passes: readonly PassPlan[]): Burst {

@@ -8,6 +8,8 @@ import type {
   PromptRows,
 } from "../../src/model/denoiser.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
+import { NO_USE, type PrefixCacheUse } from "../../src/model/prefix_cache_use.ts";
+import type { Remains } from "../../src/model/sequence_pages.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 import { type RevealCount, ScriptedSequence } from "./scripted_sequence.ts";
 
@@ -27,6 +29,10 @@ export interface DenoiserScript {
   readonly countRevealed?: RevealCount;
   /** Told the passes of every burst. */
   readonly onRecord?: (passes: readonly PassPlan[]) => void;
+  /** Prompt tokens from a position on that a slot finds stored; none where left out. */
+  readonly countReused?: (slot: number, position: number) => number;
+  /** Told what remains of a sequence. */
+  readonly onClose?: (slot: number, remains: Remains | null) => void;
   /** Awaited before burst number `burst`, from 0, is read. */
   readonly beforeRead?: (burst: number) => Promise<void> | void;
 }
@@ -45,6 +51,7 @@ export class ScriptedDenoiser implements Denoiser {
   /** Those that were not read yet, in order: a server that runs for hours must not keep the rest. */
   #bursts: ScriptedBurst[] = [];
   #recorded = 0;
+  #reusedTokens = 0;
   readonly #lost = new AbortController();
   #isFailing = false;
   /** When the work that was submitted is done. */
@@ -75,6 +82,10 @@ export class ScriptedDenoiser implements Denoiser {
     return this.limits.pages - [...this.#pagesOfSlot.values()].reduce((sum, each) => sum + each, 0);
   }
 
+  get prefixCache(): PrefixCacheUse {
+    return { ...NO_USE, hitTokens: this.#reusedTokens };
+  }
+
   firstBlockStart({ prompt, blockSize }: SequenceOptions): number {
     const isAbsolute = this.#script.grid === "absolute";
     return prompt.length - (isAbsolute ? prompt.length % blockSize : 0);
@@ -83,6 +94,10 @@ export class ScriptedDenoiser implements Denoiser {
   pagesFor({ prompt, maxTokens, blockSize }: SequenceOptions): number {
     const positions = prompt.length + maxTokens + blockSize;
     return Math.min(Math.ceil(positions / this.limits.pageTokens), MAX_PAGES);
+  }
+
+  hasRoom(options: SequenceOptions): boolean {
+    return this.pagesFor(options) <= this.freePages;
   }
 
   open(slot: number, options: SequenceOptions): void {
@@ -97,7 +112,15 @@ export class ScriptedDenoiser implements Denoiser {
     this.#slots.set(slot, new ScriptedSequence(options, start, this.#script.countRevealed));
   }
 
-  close(slot: number): void {
+  reuse(slot: number, position: number): number {
+    const count = this.#script.countReused?.(slot, position) ?? 0;
+    if (count > 0) this.#slots.get(slot)!.skip(position, count); // The engine asks for open slots.
+    this.#reusedTokens += count;
+    return count;
+  }
+
+  close(slot: number, remains: Remains | null): void {
+    this.#script.onClose?.(slot, remains);
     expect(this.#pagesOfSlot.delete(slot), `slot ${slot} is free`);
   }
 
