@@ -44,11 +44,13 @@ Deno.test("SequencePages shares a prompt once the passes that store it are submi
 
 Deno.test("SequencePages lets a sequence go over amid its prompt, at a page's beginning only", () => {
   const { pages } = open({ pages: 20 });
-  for (const slot of [0, 1]) pages.open(slot, demand(LONG, { count: 4 }));
+  // All pages alike: only their places tell them apart.
+  const prompt = tokensFrom(0, 100).fill(7);
+  for (const slot of [0, 1]) pages.open(slot, demand(prompt, { count: 4 }));
   const [ofFirst, ofSecond] = [pages.storing(0, 96), pages.storing(1, 32)];
+  ofFirst();
   assertEquals(pages.reuse(1, 32), 0, "its own rows are not submitted");
   ofSecond();
-  ofFirst();
   assertEquals(pages.reuse(1, 36), 0);
   assertEquals(pages.reuse(1, 32), 64);
   assertEquals(pages.freePages, 20 - 4 - 1);
