@@ -205,7 +205,9 @@ Deno.test("EngineLoop ends the sequence that a failed pass was for, and nothing 
 });
 
 Deno.test("EngineLoop uses the slot of a failed sequence again", async () => {
-  await using engine = new ScriptedLoop({ limits: { slots: 1 } });
+  const remains: unknown[] = [];
+  const onClose = (_: number, each: unknown) => remains.push(each);
+  await using engine = new ScriptedLoop({ limits: { slots: 1 }, onClose });
   engine.denoiser.failNextStep();
   const [failed, next] = await engine.finish([copyRequest(PROMPT), copyRequest([1, 2])]);
   assertEquals([failed?.error?.code, failed?.blocks, failed?.end], [
@@ -214,6 +216,8 @@ Deno.test("EngineLoop uses the slot of a failed sequence again", async () => {
     undefined,
   ]);
   assertEquals(next?.tokens, copyOf([1, 2], 8));
+  // Nothing of the failed one; of the other a block, as its last one is not committed.
+  assertEquals(remains, [null, { tokens: [1, 2, ...copyOf([1, 2], 4)], reach: 10 }]);
   engine.assertIdle();
 });
 

@@ -202,3 +202,57 @@ Deno.test("Sequence takes no notice of a pass in which it was over", () => {
   assertEquals(sequence.apply({ ...idle, ...certain([]) }, 0), []);
   assertEquals(sequence.passesLeft, 10);
 });
+
+Deno.test("Sequence skips prompt tokens that are stored, and tells at once where all are", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 14) }, { start: 12 });
+  sequence.skipPrompt(8);
+  assertEquals(sequence.admitted(), [{ type: "admitted", queueMs: 30 }]);
+  assertEquals(sequence.planned, 8);
+  assertEquals(sequence.takePrompt(100)?.tokens, tokensFrom(8, 4));
+  assertEquals(sequence.prefill(4, 120), [{ type: "prefilled", ms: 20, cachedTokens: 8 }]);
+  const stored = sequenceOf({});
+  stored.skipPrompt(4);
+  assertEquals(stored.isPrefilled, true);
+  assertEquals(stored.admitted().slice(1), [{ type: "prefilled", ms: 0, cachedTokens: 4 }]);
+});
+
+Deno.test("Sequence tells of a prompt whose rest was stored meanwhile before its first step", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), trace: true }, { start: 8 });
+  sequence.takePrompt(4);
+  assertEquals(sequence.prefill(4, 110), []);
+  sequence.skipPrompt(4);
+  const events = pass(sequence, [null, 1, 2, 3], { start: 8, now: 150 });
+  assertEquals(events[0], { type: "prefilled", ms: 50, cachedTokens: 4 });
+  assertEquals(events.map(({ type }) => type), ["prefilled", "step"]);
+  assertEquals(pass(sequence, [null, 1, 2, 3], { start: 8 }).map(({ type }) => type), ["step"]);
+});
+
+Deno.test("Sequence leaves behind what it knows to be stored: prompt, then all blocks but the last", () => {
+  const sequence = sequenceOf({ maxTokens: 100 });
+  sequence.takePrompt(100);
+  assertEquals(sequence.remains.tokens, []);
+  sequence.prefill(4, 100);
+  assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 8 });
+  pass(sequence, [14, 15, 1, 2]);
+  assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 12 });
+  pass(sequence, [3, 4, 5, null], { start: 8 });
+  pass(sequence, [3, 4, 5, 6], { start: 8 });
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 16 });
+  // Each pass under way may go a block further.
+  sequence.planPass({ withPrompt: false });
+  sequence.planPass({ withPrompt: false });
+  sequence.cancel();
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 24 });
+});
+
+Deno.test("Sequence reaches no further than its last block where the device ends it", () => {
+  for (const end of [{ maxTokens: 6 }, { maxTokens: 100, stopToken: 5 }]) {
+    const sequence = sequenceOf(end);
+    sequence.takePrompt(100);
+    sequence.prefill(4, 100);
+    for (let i = 0; i < 3; i++) sequence.planPass({ withPrompt: false });
+    pass(sequence, [14, 15, 1, 2]);
+    pass(sequence, [3, 4, 5, 6], { start: 8 });
+    assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 12 });
+  }
+});
