@@ -96,7 +96,8 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
       }
       case "end": {
         if (run.failure !== null) throw run.failure;
-        const data = await doneData(run.parts, { blocks, stop, end: event, cachedTokens, firstBlockMs });
+        const tally = { blocks, stop, end: event, cachedTokens, firstBlockMs };
+        const data = await doneData(run.parts, tally);
         yield { event: "done", id: eventId(id, blocks.length + 1), data };
         return;
       }

@@ -132,6 +132,15 @@ Deno.test("/metrics tells what the engines hold now", async () => {
   await app.engine.idle;
 });
 
+Deno.test("/metrics tells what the prefix cache has saved, and keeps", async () => {
+  const prefixCache = { pages: 4, evictedPages: 3, queryTokens: 200, hitTokens: 128 };
+  const exposition = await scrape(testApp({ script: { prefixCache } }));
+  const of = (name: string) => exposition.value(`bd_prefix_cache_${name}`, { model });
+  assertEquals([of("query_tokens_total"), of("hit_tokens_total")], [200, 128]);
+  assertEquals(of("evicted_pages_total"), 3);
+  assertEquals(exposition.value("bd_prefix_cache_pages"), 4);
+});
+
 Deno.test("event loop lag is how late a timer fires on the app's clock", async () => {
   let ms = 0;
   // The request's begin, the timer's, and its end.
