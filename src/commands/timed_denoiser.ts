@@ -1,6 +1,12 @@
-import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "../model/denoiser.ts";
-import type { PrefixCacheUse } from "../model/prefix_cache_use.ts";
-import type { Remains } from "../model/sequence_pages.ts";
+import type {
+  Burst,
+  Denoiser,
+  DenoiserLimits,
+  DeviceMemory,
+  PassPlan,
+  PrefixCacheUse,
+  Remains,
+} from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 
 /** What the host did with a burst, and when. */

@@ -1,5 +1,5 @@
-import { addUse, NO_USE } from "../model/prefix_cache_use.ts";
 import { Channel } from "./channel.ts";
+import { addUse, NO_USE } from "./prefix_cache_use.ts";
 import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
 import {
   BusyError,

@@ -1,5 +1,5 @@
-import type { Burst, Denoiser, LaneResult, PassPlan } from "../model/denoiser.ts";
-import { NO_USE, type PrefixCacheUse, useSince } from "../model/prefix_cache_use.ts";
+import type { Burst, Denoiser, LaneResult, PassPlan, PrefixCacheUse } from "../model/denoiser.ts";
+import { NO_USE, useSince } from "./prefix_cache_use.ts";
 import type { EngineLoad } from "./protocol.ts";
 import { SequenceError, type SequenceEvent, type SequenceRequest } from "./request.ts";
 import { AdmissionError, Scheduler } from "./scheduler.ts";

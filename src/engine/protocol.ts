@@ -1,5 +1,4 @@
-import type { DeviceMemory } from "../model/denoiser.ts";
-import type { PrefixCacheUse } from "../model/prefix_cache_use.ts";
+import type { DeviceMemory, PrefixCacheUse } from "../model/denoiser.ts";
 import type { ScoreRequest, TextScore } from "./score.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 

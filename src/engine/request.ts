@@ -1,5 +1,4 @@
-import type { DeviceMemory } from "../model/denoiser.ts";
-import type { PrefixCacheUse } from "../model/prefix_cache_use.ts";
+import type { DeviceMemory, PrefixCacheUse } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
 

@@ -1,5 +1,4 @@
-import type { LaneResult, PromptRows } from "../model/denoiser.ts";
-import type { Remains } from "../model/sequence_pages.ts";
+import type { LaneResult, PromptRows, Remains } from "../model/denoiser.ts";
 import type { SequenceEvent, SequenceRequest } from "./request.ts";
 import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
 

@@ -1,5 +1,3 @@
-import type { PrefixCacheUse } from "./prefix_cache_use.ts";
-import type { Remains } from "./sequence_pages.ts";
 import type { SequenceOptions } from "./sequence_state.ts";
 
 /** How much fits into one pass, and how many sequences there can be. */
@@ -57,6 +55,25 @@ export interface LaneResult {
   readonly tokens: readonly (number | null)[];
   /** Probabilities with which the step revealed its tokens, as in {@linkcode tokens}; else 0. */
   readonly confidence: readonly number[];
+}
+
+/** What a sequence leaves behind. */
+export interface Remains {
+  /** Its first tokens, as far as their keys and values are stored, and are those of a prompt. */
+  readonly tokens: readonly number[];
+  /** Positions that it has written, or passes under way may yet. */
+  readonly reach: number;
+}
+
+/** What is kept for sequences that begin alike, and what that was good for. */
+export interface PrefixCacheUse {
+  /** Pages that sequences can find now. */
+  readonly pages: number;
+  /** Pages that have made room for others. */
+  readonly evictedPages: number;
+  /** Prompt tokens that were looked for, and those of them that were found. */
+  readonly queryTokens: number;
+  readonly hitTokens: number;
 }
 
 /** Passes that were recorded and wait to be submitted. */

@@ -9,13 +9,20 @@ import {
 } from "../../kernels/mod.ts";
 import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
 import { BurstTables } from "./burst_tables.ts";
-import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "./denoiser.ts";
+import type {
+  Burst,
+  Denoiser,
+  DenoiserLimits,
+  DeviceMemory,
+  PassPlan,
+  PrefixCacheUse,
+  Remains,
+} from "./denoiser.ts";
 import { headParts } from "./head_parts.ts";
 import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
-import type { PrefixCacheUse } from "./prefix_cache_use.ts";
 import { RowForecast } from "./row_forecast.ts";
-import { type PageDemand, type Remains, SequencePages } from "./sequence_pages.ts";
+import { type PageDemand, SequencePages } from "./sequence_pages.ts";
 import {
   firstBlock,
   firstBlockStart,

@@ -1,6 +1,6 @@
+import type { PrefixCacheUse, Remains } from "./denoiser.ts";
 import { PAGE_TOKENS } from "./kv_cache.ts";
 import { type Lease, PrefixCache } from "./prefix_cache.ts";
-import type { PrefixCacheUse } from "./prefix_cache_use.ts";
 
 /** Where pages come from, and what the device is told of them: in order with its passes. */
 export interface PageStore {
@@ -20,14 +20,6 @@ export interface PageDemand {
   readonly count: number;
   /** Positions that it may write in all. */
   readonly positions: number;
-}
-
-/** What a sequence leaves behind. */
-export interface Remains {
-  /** Its first tokens, as far as their keys and values are stored, and are those of a prompt. */
-  readonly tokens: readonly number[];
-  /** Positions that it has written, or passes under way may yet. */
-  readonly reach: number;
 }
 
 /** A sequence that has pages. */

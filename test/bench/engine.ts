@@ -109,13 +109,13 @@ function benchHubModel(gpu: Gpu): Promise<Figures> {
 /** A prompt that comes again. */
 async function benchPrefix({ gpu, engine }: Bench): Promise<Figures> {
   const { blockSize, vocabSize } = engine.network.config;
-  const rounds = [];
+  const rounds: { readonly first: number; readonly second: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const prompt = Array.from({ length: REPEATED }, (_, i) => (i * i + round) % (vocabSize - 1));
     // A block in one step: what is left is the prompt.
     const strategy = { strategy: "sequential", steps: 1 } as const;
     const request = requestOf(prompt, { maxTokens: blockSize, blockSize, strategy });
-    const seconds = [];
+    const seconds: number[] = [];
     for (const choice of [0, 1]) {
       const before = deviceSeconds(gpu);
       await engine.generate([{ ...request, choice }]);

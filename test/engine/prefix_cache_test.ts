@@ -284,7 +284,17 @@ for (const blockSize of [4, 8, 16]) {
         const outcomes = await engine.generate(requests.slice(first, first + 6));
         assertEquals(outcomes.map(essence), expected.slice(first, first + 6).map(essence));
       }
-      assertGreater(engine.denoiser.prefixCache.hitTokens, 0);
+      // One that does not come round leaves its page, and others have a copy to write over.
+      const [short, ...long] = [1, 60, 60].map((maxTokens, seed) =>
+        requestOf(textOf(40, 9), { maxTokens, blockSize, seed })
+      );
+      await engine.generate([short!]);
+      const plain = await withoutCache(gpu, directory, long);
+      for (const [i, request] of long.entries()) {
+        const [outcome] = await engine.generate([request]);
+        assertEquals(essence(outcome!), essence(plain[i]!));
+        assertEquals(cachedTokens(outcome!), 32);
+      }
       assertIdle(engine);
     },
   );

@@ -5,9 +5,9 @@ import type {
   DeviceMemory,
   LaneResult,
   PassPlan,
+  PrefixCacheUse,
+  Remains,
 } from "../../src/model/denoiser.ts";
-import type { PrefixCacheUse } from "../../src/model/prefix_cache_use.ts";
-import type { Remains } from "../../src/model/sequence_pages.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 
 /** Another denoiser, which can be interfered with. */

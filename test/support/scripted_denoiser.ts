@@ -5,11 +5,12 @@ import type {
   DenoiserLimits,
   LaneResult,
   PassPlan,
+  PrefixCacheUse,
   PromptRows,
+  Remains,
 } from "../../src/model/denoiser.ts";
+import { NO_USE } from "../../src/engine/prefix_cache_use.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
-import { NO_USE, type PrefixCacheUse } from "../../src/model/prefix_cache_use.ts";
-import type { Remains } from "../../src/model/sequence_pages.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 import { type RevealCount, ScriptedSequence } from "./scripted_sequence.ts";
 

@@ -9,7 +9,8 @@ import {
   type SequenceRequest,
 } from "../../src/engine/request.ts";
 import type { ScoreRequest, Scoring } from "../../src/engine/score.ts";
-import { NO_USE, type PrefixCacheUse } from "../../src/model/prefix_cache_use.ts";
+import { NO_USE } from "../../src/engine/prefix_cache_use.ts";
+import type { PrefixCacheUse } from "../../src/model/denoiser.ts";
 import { halves } from "./scripted_score.ts";
 
 /** A model of bytes: ids 0 to 255, then BOS (not added), EOS and mask. */

@@ -1,13 +1,4 @@
-/** What is kept for sequences that begin alike, and what that was good for. */
-export interface PrefixCacheUse {
-  /** Pages that sequences can find now. */
-  readonly pages: number;
-  /** Pages that have made room for others. */
-  readonly evictedPages: number;
-  /** Prompt tokens that were looked for, and those of them that were found. */
-  readonly queryTokens: number;
-  readonly hitTokens: number;
-}
+import type { PrefixCacheUse } from "../model/denoiser.ts";
 
 /** Nothing is kept, and nothing was. */
 export const NO_USE: PrefixCacheUse = {
