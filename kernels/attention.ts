@@ -1,8 +1,16 @@
-import { defineKernel, expectShape, type Kernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
+import {
+  defineKernel,
+  type DeviceClass,
+  expectShape,
+  type Kernel,
+  type Pass,
+  type Tensor,
+} from "../src/gpu/mod.ts";
 import portable from "./attention.wgsl" with { type: "text" };
 import mergeSource from "./attention_merge.wgsl" with { type: "text" };
 import operandFields from "./attention_operands.wgsl" with { type: "text" };
 import subgroup from "./attention_subgroup.wgsl" with { type: "text" };
+import workgroup from "./attention_workgroup.wgsl" with { type: "text" };
 import counted from "./counted.wgsl" with { type: "text" };
 import f16Load from "./cache_formats/f16_load.wgsl" with { type: "text" };
 import f32Load from "./cache_formats/f32_load.wgsl" with { type: "text" };
@@ -15,8 +23,11 @@ const LANES = 8;
 const PANEL = 8;
 /** Keys of one rescaling: KEYS of attention_operands.wgsl. */
 const KEYS = 4;
-/** Keys of a slice on a GPU, which needs many of them to be filled. */
-const GPU_SLICE = 256;
+/** Keys of a slice on a GPU, or a multiple where there would be more slices than pay. */
+const GPU_SLICE = 1024;
+const MOST_GPU_SLICES = 8;
+/** Keys for which slices would save a GPU less than merging them costs. */
+const UNSLICED_KEYS = 2304;
 /**
  * Keys that one invocation goes over at most on a software adapter: llvmpipe leaves every loop of an
  * invocation, in silence, after 65,535 iterations in all. It unrolls the loops over the components of
@@ -24,9 +35,6 @@ const GPU_SLICE = 256;
  */
 const CPU_SLICE = 32_768;
 const CPU_SLICE_OF_LARGE_HEADS = 1024;
-
-/** Slices that one workgroup takes at most. */
-const MAX_SIDE = 4;
 const MERGE_LANES = 32;
 
 /** Element types that keys and values can be kept in. */
@@ -48,19 +56,25 @@ export interface PagedCache {
   readonly v: Tensor;
 }
 
+const SOURCES = {
+  attention: portable,
+  attention_subgroup: subgroup,
+  attention_workgroup: workgroup,
+};
 const kernels = new Map<string, Kernel>();
 
 function kernelFor(
-  name: "attention" | "attention_subgroup",
+  name: keyof typeof SOURCES,
   { head, format }: { head: number; format: CacheFormat },
 ): Kernel {
   const key = [name, head, format].join();
   const kernel = kernels.get(key) ??
     defineKernel(
       name,
-      name === "attention" ? portable : subgroup,
+      SOURCES[name],
       operandFields,
-      HEAD_SIZES[head]!, // Checked by attention().
+      // Checked by attention(). Only rows that lie in the registers of a lane are written out.
+      name === "attention_workgroup" ? `const HEAD8 = ${head / 8}u;` : HEAD_SIZES[head]!,
       CACHE_FORMATS[format],
       ...TABLES,
     );
@@ -68,9 +82,35 @@ function kernelFor(
   return kernel;
 }
 
+/** One way to attend: rows of a workgroup, and keys that are summed by themselves. */
+interface Variant {
+  readonly name: keyof typeof SOURCES;
+  readonly rows: number;
+  readonly slice: number;
+}
+
+/** The variant for rows that may see `keys` keys. */
+function variantFor(
+  deviceClass: DeviceClass,
+  { keys, head }: { readonly keys: number; readonly head: number },
+): Variant {
+  if (deviceClass === "gpu") {
+    const slice = keys <= UNSLICED_KEYS
+      ? UNSLICED_KEYS
+      : GPU_SLICE * Math.ceil(keys / GPU_SLICE / MOST_GPU_SLICES);
+    return { name: "attention_workgroup", rows: 1, slice };
+  }
+  const slice = head > 128 ? CPU_SLICE_OF_LARGE_HEADS : CPU_SLICE;
+  const isShared = deviceClass === "cpu with subgroups" && keys <= slice;
+  return { name: isShared ? "attention_subgroup" : "attention", rows: LANES, slice };
+}
+
 /** Operands of {@linkcode attention}. */
 export interface Attention {
-  /** [rows of the pass, heads · head] f32, rotated. */
+  /**
+   * [rows of the pass, heads · head] f32, rotated. As many neighbouring heads each share one of the
+   * cache.
+   */
   readonly q: Tensor;
   readonly rows: Tensor;
   readonly counts: Tensor;
@@ -86,11 +126,13 @@ export interface Attention {
  * Records softmax attention of every live row over the positions it sees.
  *
  * @returns [rows, heads · head] f32, or as many rows as heads; scratch of `pass`.
- * @throws {TypeError} If `q` is not as wide as the heads of the cache.
+ * @throws {TypeError} If `q` has no whole number of heads for each of the cache's.
  */
 export function attention(pass: Pass, operands: Attention): Tensor {
   const { q, rows, counts, cache: { pages, k, v }, headSize } = operands;
-  const [, heads = 0, page = 0, head = 0] = k.shape;
+  const [, shared = 0, page = 0, head = 0] = k.shape;
+  const group = Math.max(1, Math.floor(q.shape[1]! / (shared * head)));
+  const heads = group * shared;
   expectShape(q, [q.shape[0]!, heads * head]);
   if (!(head in HEAD_SIZES)) {
     throw new TypeError(`Cannot attend: heads of ${head}, expected a padded size`);
@@ -99,26 +141,24 @@ export function attention(pass: Pass, operands: Attention): Tensor {
     throw new TypeError(`Cannot attend: pages of ${page} tokens, expected a multiple of ${PANEL}`);
   }
   const bound = operands.heads?.bound ?? q.shape[0]!;
-  const { deviceClass } = pass.gpu;
   const pageTable = pages.shape[1]!;
-  const cpuSlice = head > 128 ? CPU_SLICE_OF_LARGE_HEADS : CPU_SLICE;
-  const slice = deviceClass === "gpu" ? GPU_SLICE : cpuSlice;
   // A row sees no more than a sequence's pages hold, since its past ends before its own keys begin;
   // these may begin within a chunk.
-  const slices = Math.ceil(((pageTable - 1) * page + KEYS) / slice);
-  const isShared = deviceClass === "cpu with subgroups" && slices === 1;
-  const kernel = kernelFor(isShared ? "attention_subgroup" : "attention", {
+  const { name, rows: tile, slice } = variantFor(pass.gpu.deviceClass, {
+    keys: (pageTable - 1) * page + KEYS,
     head,
-    format: k.dtype === "f16" ? "f16" : "f32",
   });
+  const slices = Math.ceil(((pageTable - 1) * page + KEYS) / slice);
+  const kernel = kernelFor(name, { head, format: k.dtype === "f16" ? "f16" : "f32" });
   // Where all rows are meant the table of heads is bound and not read.
   const table = operands.heads?.table ?? rows;
   const tensors = { q, k, v, rows, counts, pages, heads: table };
   const params = { counted: operands.heads ? 1 : 0, bound };
-  const constants = { HEADS: heads, PAGE: page, TABLE: pageTable, SCALE: 1 / Math.sqrt(headSize) };
+  const scale = 1 / Math.sqrt(headSize);
+  const constants = { HEADS: heads, GROUP: group, PAGE: page, TABLE: pageTable, SCALE: scale };
   const o = pass.scratch("attention", [bound, heads * head]);
-  if (isShared) {
-    const workgroups = [Math.ceil(bound / LANES), heads];
+  if (name === "attention_subgroup") {
+    const workgroups = [Math.ceil(bound / tile), heads];
     pass.dispatch(kernel, { tensors: { ...tensors, o }, constants, params, workgroups });
     return o;
   }
@@ -126,12 +166,11 @@ export function attention(pass: Pass, operands: Attention): Tensor {
   using partial = slices > 1
     ? pass.scratch("attention slices", [slices * bound, heads * head])
     : null;
-  const side = Math.min(MAX_SIDE, slices);
   pass.dispatch(kernel, {
     tensors: { ...tensors, o: partial ?? o, state },
-    constants: { ...constants, SLICE: slice, SLICES: slices, SIDE: side },
+    constants: { ...constants, SLICE: slice, SLICES: slices },
     params,
-    workgroups: [Math.ceil(bound / LANES), heads, Math.ceil(slices / side)],
+    workgroups: [Math.ceil(bound / tile), heads, slices],
   });
   if (partial) {
     pass.dispatch(merge, {

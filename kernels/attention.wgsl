@@ -1,6 +1,7 @@
-// o[r, h, :] = Σ over keys j of softmax_j( q[s, h, :] · k[j, h, :] · SCALE ) v[j, h, :]
+// o[r, h, :] = Σ over keys j of softmax_j( q[s, h, :] · k[j, g, :] · SCALE ) v[j, g, :]
 // over first ≤ j < end of row s, what it may see of its own sequence, after 0 ≤ j < past_end of
-// another slot, all of it in the cache. Row r stands for row s of the pass (counted.wgsl).
+// another slot, all of it in the cache. Row r stands for row s of the pass (counted.wgsl), and g is
+// ⌊h / GROUP⌋: neighbouring heads share keys and values.
 //
 // q, o: [rows, HEADS, 8 HEAD8] f32. k, v: panels of 8 positions, opened by a cache fragment. pages:
 // [slots, TABLE], whose first entry is how many pages the sequence has; positions go round them.
@@ -8,16 +9,15 @@
 // same keys. The softmax is computed on the way: KEYS keys at a time at fixed absolute positions,
 // one rescaling each, so that the order of the sums depends on the row alone.
 //
-// A GPU needs more to do than that: there each of SLICES invocations takes the chunks of SLICE keys,
-// those of the past first, and leaves its sum, its largest score and the weights' sum to
+// Where a row sees more than SLICE keys, each of SLICES invocations takes the chunks of as many, those
+// of the past first, and leaves its sum, its largest score and the weights' sum to
 // attention_merge.wgsl: o is then [slices, rows, HEADS, 8 HEAD8] and state [slices, rows, HEADS].
 // Source: Vaswani et al. 2017, eq. 1; Milakov & Gimelshein 2018, "Online normalizer calculation for
-// softmax"; block-causal visibility: BD3-LM, section 3.1; slices: Dao et al. 2023, "Flash-Decoding".
+// softmax"; block-causal visibility: BD3-LM, section 3.1; slices: Dao et al. 2023, "Flash-Decoding";
+// shared heads: Ainslie et al. 2023, "GQA".
 
 override SLICE: u32;
 override SLICES: u32;
-// Slices of a workgroup.
-override SIDE: u32;
 const LANES = 8u;
 
 @group(0) @binding(5) var<storage, read_write> state: array<vec2<f32>>;
@@ -45,15 +45,15 @@ fn add_values(panel: u32, octet: u32, place: u32) {
   }
 }
 
-@compute @workgroup_size(LANES, SIDE)
+@compute @workgroup_size(LANES)
 fn attention(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = group.x * LANES + id.x;
+  let row = group.x * LANES + lane;
   let head = group.y;
-  let slice = group.z * SIDE + id.y;
-  if (row >= live_rows() || slice >= SLICES) {
+  let slice = group.z;
+  if (row >= live_rows()) {
     return;
   }
   let asked = source_row(row);

@@ -8,6 +8,8 @@ struct Params {
 }
 
 override HEADS: u32;
+// Query heads that share a key/value head: neighbours.
+override GROUP: u32;
 override PAGE: u32;
 override TABLE: u32;
 override SCALE: f32;
@@ -51,11 +53,12 @@ fn chunks_of(range: vec2<u32>) -> u32 {
   return (range.y + KEYS - 1u) / KEYS - range.x / KEYS;
 }
 
-// Where the cache has a position of a sequence: the panel of 8 that it lies in.
+// Where the cache has a position of a sequence for a query head: the panel of 8 that it lies in.
 fn panel_of(slot: u32, position: u32, head: u32) -> u32 {
   let table = slot * TABLE;
   let page = pages[table + 1u + (position / PAGE) % pages[table]];
-  return (page * HEADS + head) * (PAGE / 8u) + position % PAGE / 8u;
+  let shared_head = page * (HEADS / GROUP) + head / GROUP;
+  return shared_head * (PAGE / 8u) + position % PAGE / 8u;
 }
 
 fn add_product(before: f32, a: vec4<f32>, b: vec4<f32>) -> f32 {

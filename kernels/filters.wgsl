@@ -4,11 +4,11 @@
 //   edge = the largest b with S(b) > limit;  limit = k - 1, or top_p · S over what top-k keeps
 //
 // top-k keeps the logits from the edge on; top-p those above it, and of those at it the first for
-// which there is room. S falls as b rises. So each round reads the row once and measures S exactly,
-// in one fixed order, at 16 bounds inside the bracket that holds the edge: first where the row's mass
-// lies, then crowding around where the edge would be if the tokens lay evenly in the bracket. Four or
-// five rounds leave one token of a usual row. What is left after 8 is many equals, or a trap: then
-// rounds split the bit patterns evenly, which ends for any row.
+// which there is room, and with KEEPS_CROSSING one more. S falls as b rises. So each round reads the
+// row once and measures S exactly, in one fixed order, at 16 bounds inside the bracket that holds the
+// edge: first where the row's mass lies, then crowding around where the edge would be if the tokens
+// lay evenly in the bracket. Four or five rounds leave one token of a usual row. What is left after 8
+// is many equals, or a trap: then rounds split the bit patterns evenly, which ends for any row.
 
 // Tokens with logits in (above, ceiling] are kept, and of those in [edge, ceiling] the ones with ids
 // before `end`. Strict where the next float may be one that a device takes for 0.
@@ -118,11 +118,13 @@ fn nucleus_of(row: Row, summary: Summary, bracket: Bracket, limit: f32) -> Kept 
   var kept = Kept(value_of(bracket.high - 1u), value_of(bracket.low), HUGE, 0u, 0u);
   if (bracket.high - bracket.low > 1u) {
     // One token is left in the bracket, and it crosses top_p.
+    kept.end = KEEPS_CROSSING * VOCABULARY;
     return kept;
   }
   let room = (limit - bracket.high_sum) / weights_of(row, vec4(kept.edge)).x;
   let is_best = kept.edge == row.highest;
-  kept.ties = u32(clamp(room, select(0.0, 1.0, is_best), f32(VOCABULARY)));
+  let fitting = u32(clamp(room, 0.0, f32(VOCABULARY))) + KEEPS_CROSSING;
+  kept.ties = max(fitting, select(0u, 1u, is_best));
   if (is_best && kept.ties == 1u) {
     kept.end = summary.best + 1u;
     kept.ties = 0u;

@@ -1,6 +1,5 @@
 import { expectShape, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import type { LinearPart, LinearWeight } from "../src/weights/formats.ts";
-import type { PagedCache } from "./attention.ts";
 import { modulationStride } from "./layer_norm.ts";
 import {
   chooseLinear,
@@ -9,19 +8,15 @@ import {
   type LinearVariant,
   slicesOf,
 } from "./linear_variants.ts";
-import { NEAR_POSITIONS, type RotaryTables } from "./rotary.ts";
+import { type RopeStore, ropeStoreOperands } from "./rope_store.ts";
 
-/** Adds the result, times a gate, to a tensor: in place, or for the rows of heads. */
-export interface GatedResidual {
-  readonly type: "gated";
+/** Adds the result to a tensor: in place, or for the rows of heads. */
+export interface Residual {
+  readonly type: "residual";
   /** [rows, outputs] f32, read; and written, unless the rows of `x` are those of heads. */
   readonly into: Tensor;
-  /** Rows of the pass: their condition picks the gate. */
+  /** Rows of the pass. */
   readonly rows: Tensor;
-  /** [conditions, width] f32. */
-  readonly modulation: Tensor;
-  /** First column of the gate in `modulation`. */
-  readonly gate: number;
   /**
    * Where the rows of `x` are those of heads: the table of heads, and whether `into` has one row per
    * head already, or still all of the pass, and the result is a tensor of its own.
@@ -29,13 +24,13 @@ export interface GatedResidual {
   readonly heads?: { readonly table: Tensor; readonly isGathered: boolean };
 }
 
-/** Takes the columns for q, k and v: rotates q and k, and stores k and v in the cache. */
-export interface RopeStore {
-  readonly type: "rope_store";
-  /** Rows of the pass: their position and slot. */
-  readonly rows: Tensor;
-  readonly cache: PagedCache;
-  readonly rotary: RotaryTables;
+/** Adds the result times a gate, which the condition of a row picks. */
+export interface GatedResidual extends Omit<Residual, "type"> {
+  readonly type: "gated";
+  /** [conditions, width] f32. */
+  readonly modulation: Tensor;
+  /** First column of the gate in `modulation`. */
+  readonly gate: number;
 }
 
 /** Operands of {@linkcode linear}. */
@@ -49,7 +44,15 @@ export interface Linear {
   readonly counted?: "rows" | "heads";
   /** Rows of `x` to pass over, and how many follow; all where left out. */
   readonly part?: { readonly skip: number; readonly rows: number };
-  readonly epilogue?: "none" | "gelu" | "silu" | GatedResidual | RopeStore;
+  /** `swiglu` takes every two columns for a gate and what it lets through, and gives one. */
+  readonly epilogue?:
+    | "none"
+    | "gelu"
+    | "silu"
+    | "swiglu"
+    | Residual
+    | GatedResidual
+    | RopeStore & { readonly type: "rope_store" };
 }
 
 /** What an epilogue brings to the dispatch. */
@@ -70,8 +73,8 @@ const ACTIVATIONS = { none: 0, gelu: 1, silu: 2 } as const;
 /**
  * Records y = epilogue(x Wᵀ + bias) for the live rows.
  *
- * @returns [rows, outputs] f32, scratch of `pass`; the residual itself with a gated one in place;
- * rotated q, [rows, heads · head] f32, scratch of `pass`, with a rotation.
+ * @returns [rows, outputs] f32, scratch of `pass`, or half as wide with `swiglu`; the residual itself
+ * with one in place; rotated q, [rows, heads · head] f32, scratch of `pass`, with a rotation.
  * @throws {TypeError} If `x` is not as wide as the weight's inputs, or the result not as wide as what
  * the epilogue takes.
  */
@@ -120,55 +123,56 @@ function tensorsOf({ weight, bias, scale }: LinearPart): Record<string, Tensor> 
 }
 
 function openEpilogue(pass: Pass, { weight, epilogue = "none" }: Linear, rows: number): Epilogue {
-  const { outputs } = weight;
-  if (typeof epilogue === "string") {
-    const y = pass.scratch("linear", [rows, outputs]);
-    return { name: "activation", y, params: { activation: ACTIVATIONS[epilogue] } };
+  const shape: Shape = [rows, weight.outputs];
+  if (epilogue === "swiglu") {
+    return { name: epilogue, y: pass.scratch("linear", [rows, weight.outputs / 2]) };
   }
-  return epilogue.type === "gated"
-    ? openResidual(pass, epilogue, [rows, outputs])
-    : openRopeStore(pass, epilogue, [rows, outputs]);
+  if (typeof epilogue === "string") {
+    const params = { activation: ACTIVATIONS[epilogue] };
+    return { name: "activation", y: pass.scratch("linear", shape), params };
+  }
+  switch (epilogue.type) {
+    case "residual":
+      return openResidual(pass, epilogue, shape);
+    case "gated":
+      return openGatedResidual(pass, epilogue, shape);
+    case "rope_store":
+      return openRopeStore(pass, epilogue, shape);
+  }
 }
 
-function openResidual(pass: Pass, epilogue: GatedResidual, shape: readonly number[]): Epilogue {
-  const { into, rows, modulation, gate, heads } = epilogue;
+type Shape = readonly [rows: number, outputs: number];
+
+function openResidual(pass: Pass, epilogue: Residual | GatedResidual, shape: Shape): Epilogue {
+  const { into, rows, heads } = epilogue;
   const gathers = heads !== undefined && !heads.isGathered;
-  expectShape(into, gathers ? [into.shape[0]!, shape[1]!] : shape);
+  expectShape(into, gathers ? [into.shape[0]!, shape[1]] : shape);
   return {
-    name: "gated",
+    name: "residual",
     y: gathers ? pass.scratch("linear", shape) : into,
-    tensors: {
-      rows,
-      modulation,
-      // Bound and not read where y is added to itself, and where all rows are meant.
-      residual: gathers ? into : modulation,
-      heads: heads?.table ?? rows,
-    },
-    params: { modulation: modulationStride(modulation), gate, gathers: gathers ? 1 : 0 },
+    // Bound and not read where y is added to itself, and where all rows are meant.
+    tensors: { residual: gathers ? into : rows, heads: heads?.table ?? rows },
+    params: { gathers: gathers ? 1 : 0 },
   };
 }
 
-function openRopeStore(
-  pass: Pass,
-  { rows, cache: { pages, k, v }, rotary }: RopeStore,
-  [bound, outputs]: readonly number[],
-): Epilogue {
-  const [, heads = 0, page = 0, head = 0] = k.shape;
-  if (outputs !== 3 * heads * head) {
-    throw new TypeError(
-      `Cannot store keys: q, k and v take ${outputs} columns, expected ${3 * heads * head}`,
-    );
-  }
+function openGatedResidual(pass: Pass, epilogue: GatedResidual, shape: Shape): Epilogue {
+  const { rows, modulation, gate } = epilogue;
+  const plain = openResidual(pass, epilogue, shape);
   return {
-    name: k.dtype === "f16" ? "rope_store_f16" : "rope_store_f32",
-    y: pass.scratch("q", [bound!, heads * head]), // A shape of two.
-    tensors: { rows, pages, near: rotary.near, far: rotary.far, k, v },
-    constants: {
-      HEADS: heads,
-      HEAD: head,
-      PAGE: page,
-      TABLE: pages.shape[1]!,
-      NEAR: NEAR_POSITIONS,
-    },
+    name: "gated",
+    y: plain.y,
+    tensors: { ...plain.tensors, rows, modulation },
+    params: { ...plain.params, modulation: modulationStride(modulation), gate },
+  };
+}
+
+function openRopeStore(pass: Pass, epilogue: RopeStore, [bound, outputs]: Shape): Epilogue {
+  const { format, heads, head, tensors, constants } = ropeStoreOperands(epilogue, outputs);
+  return {
+    name: `rope_store_${format}`,
+    y: pass.scratch("q", [bound, heads * head]),
+    tensors,
+    constants,
   };
 }

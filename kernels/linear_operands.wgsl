@@ -1,6 +1,6 @@
 // Fragment: what all linear kernels read, and the one order in which they sum. An epilogue fragment
-// says what becomes of the sums: fn finish(row, column4, sum); and how many rows may be finished at a
-// time without compiling getting long: ROUND_ROWS.
+// says what becomes of the sums: fn finish(row, column4, sum), which writes them to its y, binding 3;
+// and how many rows may be finished at a time without compiling getting long: ROUND_ROWS.
 
 struct Params {
   // Length of the sums; a multiple of 32.
@@ -29,7 +29,6 @@ struct Params {
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> counts: array<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> params: Params;
 
 // The weights of one step, 8 neighbouring k, for the 4 columns of a lane. A weights fragment fills

@@ -9,6 +9,8 @@ const STEPS = 2u;
 // 16 lanes of columns, 8 of rows.
 const LANES = 128u;
 const ROWS_PER_LANE = 8u;
+// Vectors of a row of block_x.
+const ROW = STEPS * 2u;
 
 // [TILE_ROWS][2 STEPS] vectors of 4 along k, and [STEPS][8 k][8 TILES lanes] vectors of 4 columns.
 var<workgroup> block_x: array<vec4<f32>, TILE_ROWS * STEPS * 2u>;
@@ -49,6 +51,44 @@ fn take_weights(inner: u32, column: u32) {
   w7 = block_w[at + 56u * TILES];
 }
 
+// Sums of this slice and of all before, written out: an index that is no constant would keep them out of
+// registers.
+var<private> s0: vec4<f32>;
+var<private> s1: vec4<f32>;
+var<private> s2: vec4<f32>;
+var<private> s3: vec4<f32>;
+var<private> s4: vec4<f32>;
+var<private> s5: vec4<f32>;
+var<private> s6: vec4<f32>;
+var<private> s7: vec4<f32>;
+var<private> t0: vec4<f32>;
+var<private> t1: vec4<f32>;
+var<private> t2: vec4<f32>;
+var<private> t3: vec4<f32>;
+var<private> t4: vec4<f32>;
+var<private> t5: vec4<f32>;
+var<private> t6: vec4<f32>;
+var<private> t7: vec4<f32>;
+
+fn end_slice() {
+  t0 += s0;
+  s0 = vec4(0.0);
+  t1 += s1;
+  s1 = vec4(0.0);
+  t2 += s2;
+  s2 = vec4(0.0);
+  t3 += s3;
+  s3 = vec4(0.0);
+  t4 += s4;
+  s4 = vec4(0.0);
+  t5 += s5;
+  s5 = vec4(0.0);
+  t6 += s6;
+  s6 = vec4(0.0);
+  t7 += s7;
+  s7 = vec4(0.0);
+}
+
 @compute @workgroup_size(LANES)
 fn linear_tiled(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -63,8 +103,6 @@ fn linear_tiled(
   let column = index % (8u * TILES);
   let first_own = index / (8u * TILES) * ROWS_PER_LANE;
   let steps = params.k / 8u;
-  var totals: array<vec4<f32>, ROWS_PER_LANE>;
-  var sums: array<vec4<f32>, ROWS_PER_LANE>;
   // K is a multiple of 32: blocks are whole.
   for (var step = 0u; step < steps; step += STEPS) {
     load_blocks(index, first_row, first_tile, step);
@@ -72,16 +110,18 @@ fn linear_tiled(
     workgroupBarrier();
     for (var inner = 0u; inner < STEPS; inner++) {
       if ((step + inner) % params.slice == 0u) {
-        for (var r = 0u; r < ROWS_PER_LANE; r++) {
-          totals[r] += sums[r];
-          sums[r] = vec4(0.0);
-        }
+        end_slice();
       }
       take_weights(inner, column);
-      for (var r = 0u; r < ROWS_PER_LANE; r++) {
-        let at = ((first_own + r) * STEPS + inner) * 2u;
-        sums[r] = add(sums[r], block_x[at], block_x[at + 1u]);
-      }
+      let at = (first_own * STEPS + inner) * 2u;
+      s0 = add(s0, block_x[at + 0u * ROW], block_x[at + 0u * ROW + 1u]);
+      s1 = add(s1, block_x[at + 1u * ROW], block_x[at + 1u * ROW + 1u]);
+      s2 = add(s2, block_x[at + 2u * ROW], block_x[at + 2u * ROW + 1u]);
+      s3 = add(s3, block_x[at + 3u * ROW], block_x[at + 3u * ROW + 1u]);
+      s4 = add(s4, block_x[at + 4u * ROW], block_x[at + 4u * ROW + 1u]);
+      s5 = add(s5, block_x[at + 5u * ROW], block_x[at + 5u * ROW + 1u]);
+      s6 = add(s6, block_x[at + 6u * ROW], block_x[at + 6u * ROW + 1u]);
+      s7 = add(s7, block_x[at + 7u * ROW], block_x[at + 7u * ROW + 1u]);
     }
     // The next blocks overwrite what is read here.
     workgroupBarrier();
@@ -91,8 +131,18 @@ fn linear_tiled(
     return;
   }
   let column4 = tile * 8u + column % 8u;
-  for (var r = 0u; r < ROWS_PER_LANE && first_row + first_own + r < rows; r++) {
+  end_slice();
+  let live = min(ROWS_PER_LANE, rows - min(rows, first_row + first_own));
+  // The sums move up one by one.
+  for (var r = 0u; r < live; r++) {
     let row = first_row + first_own + r;
-    finish(row, params.first / 4u + column4, totals[r] + sums[r] + bias[column4]);
+    finish(row, params.first / 4u + column4, t0 + bias[column4]);
+    t0 = t1;
+    t1 = t2;
+    t2 = t3;
+    t3 = t4;
+    t4 = t5;
+    t5 = t6;
+    t6 = t7;
   }
 }

@@ -1,11 +1,10 @@
 import { defineKernel, type DeviceClass, type Gpu, type Kernel } from "../src/gpu/mod.ts";
 import type { WeightFormat } from "../src/weights/formats.ts";
-import f16Store from "./cache_formats/f16_store.wgsl" with { type: "text" };
-import f32Store from "./cache_formats/f32_store.wgsl" with { type: "text" };
 import counted from "./counted.wgsl" with { type: "text" };
 import activation from "./epilogues/activation.wgsl" with { type: "text" };
 import gatedResidual from "./epilogues/gated_residual.wgsl" with { type: "text" };
-import ropeStore from "./epilogues/rope_store.wgsl" with { type: "text" };
+import residual from "./epilogues/residual.wgsl" with { type: "text" };
+import swiglu from "./epilogues/swiglu.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import portable from "./linear.wgsl" with { type: "text" };
 import operands from "./linear_operands.wgsl" with { type: "text" };
@@ -19,6 +18,7 @@ import subgroup16 from "./linear_tiles/subgroup_16.wgsl" with { type: "text" };
 import subgroup4 from "./linear_tiles/subgroup_4.wgsl" with { type: "text" };
 import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
+import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
 import f16 from "./weights/f16.wgsl" with { type: "text" };
 import f32 from "./weights/f32.wgsl" with { type: "text" };
@@ -106,15 +106,17 @@ export function chooseLinear(
 export function slicesOf(deviceClass: DeviceClass, outputs: number): number {
   if (deviceClass !== "gpu") return 1;
   // A wide matrix fills the device without.
-  return outputs >= 16_384 ? 2 : 8;
+  return outputs >= 16_384 ? 2 : 16;
 }
 
 const FORMATS: Readonly<Record<WeightFormat, string>> = { f32, f16, int8 };
 const EPILOGUES = {
   activation: [activation],
+  swiglu: [swiglu],
+  residual: [residual, counted, headFields],
   gated: [gatedResidual, counted, rowFields, headFields],
-  rope_store_f32: [ropeStore, rowFields, f32Store],
-  rope_store_f16: [ropeStore, rowFields, f16Store],
+  rope_store_f32: ROPE_STORES.f32,
+  rope_store_f16: ROPE_STORES.f16,
 };
 
 /** What becomes of the sums. */

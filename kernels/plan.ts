@@ -23,14 +23,23 @@ export interface Plan {
   /** Largest block size, half the tokens kept of a slot. */
   readonly maxBlock: number;
   readonly maskToken: number;
+  /** Whether quotas come from a schedule made for all masks of a sub-block. */
+  readonly isScheduled: boolean;
+  /** Whether the row before a token has its logits. */
+  readonly isShifted: boolean;
 }
 
 /** Records the planning of one pass: rows, heads and noise levels of its sequences. */
 export function plan(pass: Pass, operands: Plan): void {
-  const { segment, lanes, maxBlock, maskToken, ...tensors } = operands;
+  const { segment, lanes, maxBlock, maskToken, isScheduled, isShifted, ...tensors } = operands;
   pass.dispatch(kernel, {
     tensors,
-    constants: { BLOCK: maxBlock, MASK: maskToken },
+    constants: {
+      BLOCK: maxBlock,
+      MASK: maskToken,
+      SCHEDULED: Number(isScheduled),
+      SHIFTED: Number(isShifted),
+    },
     params: { segment },
     workgroups: [lanes + 1],
   });

@@ -1,7 +1,12 @@
 // Writes the rows of one pass. A sequence whose block is clean moves on to the next: the clean block
 // goes along once more, to be committed, beside the new one, all masks. Then the rows that the head
 // must run for: those that fall in this step where the strategy knows them from the seed alone, else
-// all that are masked. The host says which sequences take part; prompt rows come from it ready made.
+// all that are masked in the leftmost sub-block with masks. The host says which sequences take part;
+// prompt rows come from it ready made.
+//
+// Where logits are SHIFTED, those for a token come from the row before it, for want of one from its
+// own; a clean block is committed by itself, and its last row gives the next block's first token,
+// the most probable one.
 //
 // burst: the host's tables; this pass's begins at SEGMENT: lanes, prompt rows, then (slot, place in
 // the journal) a lane, then the prompt rows. tokens: [slots, 2 BLOCK] u32, where a block and the one
@@ -16,6 +21,8 @@ struct Params {
 
 override BLOCK: u32;
 override MASK: u32;
+// 1 where the row before a token has its logits, else 0.
+override SHIFTED: u32;
 const LANES = 64u;
 const MAX_BLOCK = 1024u;
 const ROW_WORDS = 8u;
@@ -73,17 +80,22 @@ fn copy_prompt_rows(segment: u32, lane: u32) {
   }
 }
 
-// Moves a sequence with a clean block on to the next block.
+// Moves a sequence with a clean block on to the next block, or to its commit.
 fn advance() {
   has_commit = 0u;
   if (sequence.masked == 0u) {
+    sequence.commit_time = sequence.time;
+    sequence.time = 1.0;
+    if (SHIFTED == 1u) {
+      sequence.phase = PHASE_COMMIT;
+      return;
+    }
     has_commit = 1u;
     sequence.start += sequence.block_size;
     sequence.masked = sequence.block_size;
     sequence.step = 0u;
+    sequence.past_steps = 0u;
     sequence.nfe = 0u;
-    sequence.commit_time = sequence.time;
-    sequence.time = 1.0;
   }
   let seed = vec2(sequence.seed_low, sequence.seed_high);
   if (sequence.strategy == FIRST_HITTING) {
@@ -98,7 +110,9 @@ fn advance() {
 // The key by which a masked position falls: smallest first.
 fn falling_key(position: u32, offset: u32) -> u32 {
   let seed = vec2(sequence.seed_low, sequence.seed_high);
-  let u = uniform_at(seed, sequence.choice, STREAM_ORDER, position, 0u);
+  // `random` draws afresh in every pass.
+  let draw = select(0u, sequence.nfe, sequence.strategy == RANDOM);
+  let u = uniform_at(seed, sequence.choice, STREAM_ORDER, position, draw);
   switch sequence.strategy {
     case FIRST_HITTING: {
       return u32(u * 16777216.0);
@@ -108,6 +122,10 @@ fn falling_key(position: u32, offset: u32) -> u32 {
     }
     case SEQUENTIAL: {
       return offset;
+    }
+    case RANDOM: {
+      // The largest number first.
+      return 16777215u - u32(u * 16777216.0);
     }
     default: {
       return 0u;
@@ -121,7 +139,7 @@ fn may_fall(offset: u32, wanted: u32) -> bool {
   if (key == FALLEN) {
     return false;
   }
-  if (sequence.strategy > SEQUENTIAL) {
+  if (sequence.strategy >= LOW_CONFIDENCE_STATIC) {
     return true;
   }
   var smaller = 0u;
@@ -134,6 +152,14 @@ fn may_fall(offset: u32, wanted: u32) -> bool {
     return smaller == 0u;
   }
   return smaller + equal < wanted;
+}
+
+// The share of the block that is masked at a step of the sub-block's grid.
+fn ancestral_time(step: u32) -> f32 {
+  let share = 1.0 - f32(step) / f32(sequence.steps);
+  let later = sequence.masked - masked_in_sub_block(sequence);
+  let size = f32(sequence.sub_block_size);
+  return (share * size + f32(later)) / f32(sequence.block_size);
 }
 
 fn write_heads(slot: u32, lane: u32, denoise_row: u32) {
@@ -151,7 +177,7 @@ fn write_heads(slot: u32, lane: u32, denoise_row: u32) {
       falls[j] *= number;
       if (sequence.strategy == ANCESTRAL && falls[j] == 1u) {
         sequence.step = order[j];
-        sequence.time = 1.0 - f32(order[j]) / f32(sequence.steps);
+        sequence.time = ancestral_time(order[j]);
       }
     }
     sequence.heads = number;
@@ -163,10 +189,19 @@ fn write_heads(slot: u32, lane: u32, denoise_row: u32) {
     if (falls[j] > 0u) {
       let position = sequence.start + j;
       heads[sequence.first_head + falls[j] - 1u] = Head(
-        denoise_row + j, j, sequence.temperature, sequence.top_p, sequence.top_k,
+        denoise_row + max(j, SHIFTED) - SHIFTED, j, sequence.temperature, sequence.top_p, sequence.top_k,
         uniform_at(seed, sequence.choice, STREAM_TOKEN, position, sequence.nfe),
       );
     }
+  }
+}
+
+// The head of a commit, whose token is the next block's first.
+fn write_seed_head(lane: u32, last_row: u32) {
+  if (lane == 0u) {
+    sequence.heads = 1u;
+    sequence.first_head = atomicAdd(&counts[1], 1u);
+    heads[sequence.first_head] = Head(last_row, 0u, 0.0, 1.0, 0u, 0.0);
   }
 }
 
@@ -192,31 +227,43 @@ fn plan(
   }
   workgroupBarrier();
   let size = sequence.block_size;
-  if (sequence.phase != PHASE_IDLE) {
-    if (has_commit == 1u) {
-      for (var j = lane; j < size; j += LANES) {
-        tokens[place(slot, sequence.start + j)] = MASK;
-      }
-    }
-    // The rows below read the tokens written above.
-    storageBarrier();
-    workgroupBarrier();
-    let denoise_row = first_row + has_commit * size;
+  if (sequence.phase == PHASE_COMMIT) {
     for (var j = lane; j < size; j += LANES) {
-      if (has_commit == 1u) {
-        rows[first_row + j] = block_row(slot, sequence.start - size + j, 2u * group.x);
-      }
-      rows[denoise_row + j] = block_row(slot, sequence.start + j, 2u * group.x + 1u);
-      let is_masked = tokens[place(slot, sequence.start + j)] == MASK;
-      order[j] = select(FALLEN, falling_key(sequence.start + j, j), is_masked);
+      rows[first_row + j] = block_row(slot, sequence.start + j, 2u * group.x);
     }
-    workgroupBarrier();
-    write_heads(slot, lane, denoise_row);
-    workgroupBarrier();
-    if (lane == 0u) {
-      sigma[2u * group.x] = sigma_at(sequence.commit_time);
-      sigma[2u * group.x + 1u] = sigma_at(sequence.time);
-      sequences[slot] = sequence;
+    write_seed_head(lane, first_row + size - 1u);
+  } else if (sequence.phase == PHASE_DENOISE) {
+    plan_denoising(slot, lane, group.x);
+  }
+  workgroupBarrier();
+  if (lane == 0u && sequence.phase != PHASE_IDLE) {
+    sigma[2u * group.x] = sigma_at(sequence.commit_time);
+    sigma[2u * group.x + 1u] = sigma_at(sequence.time);
+    sequences[slot] = sequence;
+  }
+}
+
+fn plan_denoising(slot: u32, lane: u32, number: u32) {
+  let size = sequence.block_size;
+  if (has_commit == 1u) {
+    for (var j = lane; j < size; j += LANES) {
+      tokens[place(slot, sequence.start + j)] = MASK;
     }
   }
+  // The rows below read the tokens written above.
+  storageBarrier();
+  workgroupBarrier();
+  let denoise_row = first_row + has_commit * size;
+  // Sub-blocks after this one are full of masks.
+  let later = sequence.masked - masked_in_sub_block(sequence);
+  for (var j = lane; j < size; j += LANES) {
+    if (has_commit == 1u) {
+      rows[first_row + j] = block_row(slot, sequence.start - size + j, 2u * number);
+    }
+    rows[denoise_row + j] = block_row(slot, sequence.start + j, 2u * number + 1u);
+    let is_masked = tokens[place(slot, sequence.start + j)] == MASK && j < size - later;
+    order[j] = select(FALLEN, falling_key(sequence.start + j, j), is_masked);
+  }
+  workgroupBarrier();
+  write_heads(slot, lane, denoise_row);
 }

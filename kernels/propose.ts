@@ -21,14 +21,17 @@ export interface Propose {
   readonly firstHead: number;
   readonly vocabulary: number;
   readonly maskToken: number;
+  /** Whether top-p keeps the token that crosses it. */
+  readonly keepsCrossing: boolean;
 }
 
 /** Records temperature, top-k, top-p and the draw for every live head of this part. */
 export function propose(pass: Pass, operands: Propose): void {
-  const { logits, heads, counts, proposals, firstHead, vocabulary, maskToken } = operands;
+  const { logits, heads, counts, proposals, firstHead, ...model } = operands;
+  const { vocabulary, maskToken, keepsCrossing } = model;
   pass.dispatch(kernel, {
     tensors: { logits, heads, counts, proposals },
-    constants: { VOCABULARY: vocabulary, MASK: maskToken },
+    constants: { VOCABULARY: vocabulary, MASK: maskToken, KEEPS_CROSSING: Number(keepsCrossing) },
     params: { first_head: firstHead },
     workgroups: [logits.shape[0]!],
   });

@@ -3,7 +3,7 @@
 //   p(v) ∝ exp(logit(v) / T), the mask excluded
 //   top-k keeps every token at least as likely as the k-th; of what is left, in order of falling
 //   probability, top-p keeps the tokens whose inclusive cumulative sum is at most top_p, always the
-//   first; equals in order of their ids
+//   first, and with KEEPS_CROSSING the next one too; equals in order of their ids
 //   token = the smallest v whose cumulative kept mass, in vocabulary order, exceeds uniform · total
 //   confidence = kept p(token) / total; entropy = -Σ p ln p before the filters
 //   T = 0: the most probable token (the lowest id of equals), confidence and entropy at T = 1
@@ -14,8 +14,8 @@
 // the draw. One reading gives maximum, sum and entropy; the draw reads the stretch of its token once
 // more. filters.wgsl adds its readings, and one for the sum over what it keeps.
 // Source: BD3-LM, `_nucleus_sample` (the token that crosses p is dropped) and `_sample_categorical`
-// (an inverse-CDF draw has the same distribution); confidence: SDAR, `generate.py`. Sums while the
-// maximum is still rising: Milakov & Gimelshein 2018, "Online normalizer calculation for softmax".
+// (an inverse-CDF draw has the same distribution); confidence, and the token that crosses p kept:
+// SDAR, `generate.py`. Sums while the maximum is still rising: Milakov & Gimelshein 2018, "Online normalizer calculation for softmax".
 
 struct Params {
   first_head: u32,
@@ -23,6 +23,8 @@ struct Params {
 
 override VOCABULARY: u32;
 override MASK: u32;
+// 1 where top-p keeps the token that crosses it, else 0.
+override KEEPS_CROSSING: u32;
 // Stands for the mask and for what pads the vocabulary.
 const LOWEST = -3.0e38;
 // exp of this is 0, as 0 times it is.

@@ -14,8 +14,8 @@ export function journalWords(blockSize: number): number {
   return JOURNAL_HEADER + 2 * blockSize;
 }
 
-/** What happened to a sequence in a pass: it was over before, was denoised, or failed. */
-export const STATUS = { idle: 0, denoised: 1, failed: 2 } as const;
+/** What happened to a sequence in a pass: it was over before, denoised, failed, or committed a block. */
+export const STATUS = { idle: 0, denoised: 1, failed: 2, committed: 3 } as const;
 
 /** Operands of {@linkcode reveal}; what they hold stands in reveal.wgsl. */
 export interface Reveal {
@@ -32,14 +32,23 @@ export interface Reveal {
   readonly lanes: number;
   /** Largest block size, half the tokens kept of a slot. */
   readonly maxBlock: number;
+  readonly maskToken: number;
+  /** As in {@linkcode Plan}. */
+  readonly isScheduled: boolean;
+  readonly isShifted: boolean;
 }
 
 /** Records the end of a denoising step: proposals become tokens, sequences move, the journal is kept. */
 export function reveal(pass: Pass, operands: Reveal): void {
-  const { segment, lanes, maxBlock, ...tensors } = operands;
+  const { segment, lanes, maxBlock, maskToken, isScheduled, isShifted, ...tensors } = operands;
   pass.dispatch(kernel, {
     tensors,
-    constants: { BLOCK: maxBlock },
+    constants: {
+      BLOCK: maxBlock,
+      MASK: maskToken,
+      SCHEDULED: Number(isScheduled),
+      SHIFTED: Number(isShifted),
+    },
     params: { segment },
     // One at least: it clears the counts of the pass.
     workgroups: [Math.max(1, lanes)],

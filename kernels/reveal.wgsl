@@ -1,12 +1,15 @@
 // Turns proposals into tokens, in place: the end of a denoising step. Strategies that planned their
 // positions reveal all heads; the others choose among them by confidence or entropy. A block without
-// masks is clean: if it holds the stop token, or reaches the end, the sequence is over. What the pass
+// masks is clean: if it holds a stop token, or reaches the end, the sequence is over. What the pass
 // did goes to the journal, which the host reads once a burst.
 //
+// Where logits are SHIFTED a commit's proposal opens the next block, and a sequence is over as soon as
+// no mask stands before its stop token or its end.
+//
 // burst, sequences, tokens: as in plan.wgsl. journal: per lane and pass, at the place the host gave:
-// status, start, step, nfe, masks left, the block's tokens, and for each of its positions the
-// confidence with which this pass revealed it, 0 where it did not. One workgroup a lane; the first
-// also clears the counts for the next pass.
+// status, start, steps, nfe, masks left, whether the sequence is over, the block's tokens, and for
+// each of its positions the confidence with which this pass revealed it, 0 where it did not. One
+// workgroup a lane; the first also clears the counts for the next pass.
 // Source: the rules of src/diffusion/remasking, each by the file of its name.
 
 struct Params {
@@ -14,12 +17,16 @@ struct Params {
 }
 
 override BLOCK: u32;
+override MASK: u32;
+// 1 where the row before a token has its logits, else 0.
+override SHIFTED: u32;
 const LANES = 64u;
 const MAX_BLOCK = 1024u;
 
 const STATUS_IDLE = 0u;
 const STATUS_DENOISED = 1u;
 const STATUS_FAILED = 2u;
+const STATUS_COMMITTED = 3u;
 const JOURNAL_HEADER = 6u;
 
 @group(0) @binding(0) var<storage, read> burst: array<u32>;
@@ -39,7 +46,9 @@ var<workgroup> ranked: array<u32, MAX_BLOCK>;
 var<workgroup> confidence: array<f32, MAX_BLOCK>;
 var<workgroup> revealed: u32;
 var<workgroup> failures: atomic<u32>;
-var<workgroup> stops: atomic<u32>;
+// Offsets of the block's first mask and of its first generated stop token.
+var<workgroup> first_mask: atomic<u32>;
+var<workgroup> first_stop: atomic<u32>;
 
 fn place(slot: u32, position: u32) -> u32 {
   return slot * 2u * BLOCK + position % (2u * sequence.block_size);
@@ -94,20 +103,79 @@ fn rank_heads(lane: u32) {
   workgroupBarrier();
 }
 
+// Fills the block with what fell.
+fn fill(slot: u32, lane: u32) {
+  for (var rank = lane; rank < revealed; rank += LANES) {
+    let head = sequence.first_head + ranked[rank];
+    let offset = heads[head].offset;
+    tokens[place(slot, sequence.start + offset)] = proposals[head].token;
+    confidence[offset] = proposals[head].confidence;
+  }
+}
+
+// Opens the block after the one that was committed: its seed, then masks.
+fn open_block(slot: u32, lane: u32) {
+  let size = sequence.block_size;
+  for (var j = lane; j < size; j += LANES) {
+    let seed = proposals[sequence.first_head];
+    tokens[place(slot, sequence.start + size + j)] = select(MASK, seed.token, j == 0u);
+    confidence[j] = select(0.0, seed.confidence, j == 0u);
+  }
+}
+
+fn is_stop(token: u32) -> bool {
+  var found = false;
+  for (var i = 0u; i < 4u; i++) {
+    found |= token == sequence.stop_tokens[i];
+  }
+  return found && token != NO_TOKEN;
+}
+
+// Notes the block in the journal, and where its first mask and its first stop token are.
+fn note_block(slot: u32, lane: u32, entry: u32) {
+  for (var j = lane; j < sequence.block_size; j += LANES) {
+    let position = sequence.start + j;
+    let token = tokens[place(slot, position)];
+    journal[entry + JOURNAL_HEADER + j] = token;
+    journal[entry + JOURNAL_HEADER + sequence.block_size + j] = bitcast<u32>(confidence[j]);
+    if (token == MASK) {
+      atomicMin(&first_mask, j);
+    } else if (position >= sequence.prompt_end && is_stop(token)) {
+      atomicMin(&first_stop, j);
+    }
+  }
+}
+
 // What the step changed in the sequence.
-fn settle() -> u32 {
+fn settle() {
+  if (sequence.phase == PHASE_COMMIT) {
+    sequence.phase = PHASE_DENOISE;
+    sequence.start += sequence.block_size;
+    sequence.masked = sequence.block_size - 1u;
+    sequence.step = 0u;
+    sequence.past_steps = 0u;
+    sequence.nfe = 0u;
+    return;
+  }
+  let is_sub_block_clean = revealed == masked_in_sub_block(sequence);
   sequence.masked -= revealed;
   sequence.step += 1u;
   sequence.nfe += 1u;
-  if (atomicLoad(&failures) > 0u) {
-    sequence.phase = PHASE_IDLE;
-    return STATUS_FAILED;
+  if (is_sub_block_clean && sequence.masked > 0u) {
+    sequence.past_steps += sequence.step;
+    sequence.step = 0u;
   }
-  let is_last = sequence.start + sequence.block_size >= sequence.end;
-  if (sequence.masked == 0u && (is_last || atomicLoad(&stops) > 0u)) {
-    sequence.phase = PHASE_IDLE;
+}
+
+// Whether nothing of the sequence is left to be decided.
+fn is_over() -> bool {
+  let stop = atomicLoad(&first_stop);
+  let left = sequence.end - sequence.start;
+  if (SHIFTED == 0u) {
+    return sequence.masked == 0u && (left <= sequence.block_size || stop < sequence.block_size);
   }
-  return STATUS_DENOISED;
+  let known = min(atomicLoad(&first_mask), sequence.block_size);
+  return stop < min(known, left) || left <= known;
 }
 
 @compute @workgroup_size(LANES)
@@ -131,34 +199,40 @@ fn reveal(
     if (lane == 0u) {
       journal[entry] = STATUS_IDLE;
     }
+    return;
+  }
+  let is_commit = sequence.phase == PHASE_COMMIT;
+  rank_heads(lane);
+  if (is_commit) {
+    open_block(slot, lane);
   } else {
-    rank_heads(lane);
-    for (var rank = lane; rank < revealed; rank += LANES) {
-      let head = sequence.first_head + ranked[rank];
-      let offset = heads[head].offset;
-      tokens[place(slot, sequence.start + offset)] = proposals[head].token;
-      confidence[offset] = proposals[head].confidence;
+    fill(slot, lane);
+  }
+  // Filling reads where the sequence stood.
+  workgroupBarrier();
+  if (lane == 0u) {
+    settle();
+    atomicStore(&first_mask, NO_TOKEN);
+    atomicStore(&first_stop, NO_TOKEN);
+  }
+  // What follows reads all that was written above.
+  storageBarrier();
+  workgroupBarrier();
+  note_block(slot, lane, entry);
+  workgroupBarrier();
+  if (lane == 0u) {
+    let has_failed = atomicLoad(&failures) > 0u;
+    let ends = has_failed || is_over();
+    if (ends) {
+      sequence.phase = PHASE_IDLE;
     }
-    // What follows reads the tokens and confidences written above.
-    storageBarrier();
-    workgroupBarrier();
-    for (var j = lane; j < sequence.block_size; j += LANES) {
-      let position = sequence.start + j;
-      let token = tokens[place(slot, position)];
-      journal[entry + JOURNAL_HEADER + j] = token;
-      journal[entry + JOURNAL_HEADER + sequence.block_size + j] = bitcast<u32>(confidence[j]);
-      if (token == sequence.stop_token && position >= sequence.prompt_end) {
-        atomicAdd(&stops, 1u);
-      }
-    }
-    workgroupBarrier();
-    if (lane == 0u) {
-      journal[entry] = settle();
-      journal[entry + 1u] = sequence.start;
-      journal[entry + 2u] = sequence.step;
-      journal[entry + 3u] = sequence.nfe;
-      journal[entry + 4u] = sequence.masked;
-      sequences[slot] = sequence;
-    }
+    let status = select(STATUS_DENOISED, STATUS_COMMITTED, is_commit);
+    journal[entry] = select(status, STATUS_FAILED, has_failed);
+    journal[entry + 1u] = sequence.start;
+    journal[entry + 2u] = sequence.past_steps + sequence.step;
+    journal[entry + 3u] = sequence.nfe;
+    journal[entry + 4u] = sequence.masked;
+    journal[entry + 5u] = select(0u, 1u, ends);
+    sequences[slot] = sequence;
   }
 }

@@ -7,7 +7,7 @@ struct Sequence {
   seed_high: u32,
   choice: u32,
   strategy: u32,
-  // Denoising steps per block.
+  // Denoising steps per sub-block.
   steps: u32,
   threshold: f32,
   entropy_bound: f32,
@@ -15,13 +15,15 @@ struct Sequence {
   top_p: f32,
   top_k: u32,
   block_size: u32,
+  // Of the block's sub-blocks the leftmost with masks is denoised; a divisor of block_size.
+  sub_block_size: u32,
   // Blocks that a block sees, itself included.
   window: u32,
   // Generation goes from position prompt_end to end - 1.
   prompt_end: u32,
   end: u32,
-  // NO_TOKEN where nothing ends it early.
-  stop_token: u32,
+  // What ends it early; NO_TOKEN fills the rest.
+  stop_tokens: array<u32, 4>,
 
   // Where it stands.
   phase: u32,
@@ -29,8 +31,10 @@ struct Sequence {
   start: u32,
   // Masks left in it.
   masked: u32,
-  // Steps and forward passes it took so far.
+  // Steps that its current sub-block took so far, and the ones before that.
   step: u32,
+  past_steps: u32,
+  // Forward passes that it took so far.
   nfe: u32,
   // Noise levels: now, and at the last step of the block before it.
   time: f32,
@@ -44,19 +48,42 @@ const NO_TOKEN = 0xffffffffu;
 
 const PHASE_IDLE = 0u;
 const PHASE_DENOISE = 1u;
+// Its clean block is committed by itself, and gives the seed: the first token of the next one.
+const PHASE_COMMIT = 2u;
 
 const FIRST_HITTING = 0u;
 const ANCESTRAL = 1u;
 const SEQUENTIAL = 2u;
-const LOW_CONFIDENCE_STATIC = 3u;
-const LOW_CONFIDENCE_DYNAMIC = 4u;
-const ENTROPY_BOUNDED = 5u;
+const RANDOM = 3u;
+// From here on the network's output decides which positions fall.
+const LOW_CONFIDENCE_STATIC = 4u;
+const LOW_CONFIDENCE_DYNAMIC = 5u;
+const ENTROPY_BOUNDED = 6u;
 
-// Tokens that the schedule wants in this step: ⌈masked left / steps left⌉.
+// 1 where quotas come from a schedule made for all masks of a sub-block, else 0.
+override SCHEDULED: u32;
+
+// Masks left in the sub-block: those after it are full of them.
+fn masked_in_sub_block(sequence: Sequence) -> u32 {
+  return select(0u, (sequence.masked - 1u) % sequence.sub_block_size + 1u, sequence.masked > 0u);
+}
+
+// Tokens that this step wants. ⌈masked left / steps left⌉; or by the schedule, ⌊size / steps⌋ and one
+// more in the first (size mod steps) steps, which an entropy bound takes no heed of until the last.
+// Source of the schedule: SDAR, `generate.py`, `get_num_transfer_tokens`.
 fn quota(sequence: Sequence) -> u32 {
+  let masked = masked_in_sub_block(sequence);
+  let left = max(sequence.steps - min(sequence.step, sequence.steps), 1u);
   if (sequence.strategy == FIRST_HITTING) {
     return 1u;
   }
-  let left = max(sequence.steps - min(sequence.step, sequence.steps), 1u);
-  return (sequence.masked + left - 1u) / left;
+  if (SCHEDULED == 0u) {
+    return (masked + left - 1u) / left;
+  }
+  if (sequence.strategy == ENTROPY_BOUNDED) {
+    return select(1u, masked, left == 1u);
+  }
+  let size = sequence.sub_block_size;
+  let remainder = select(0u, 1u, sequence.step < size % sequence.steps);
+  return min(size / sequence.steps + remainder, masked);
 }

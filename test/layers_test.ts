@@ -49,6 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   // Interfaces and plain data: nothing of the model that needs a device.
   "src/engine": [
+    "src/model/decoding_rules.ts",
     "src/model/denoiser.ts",
     "src/model/sequence_state.ts",
     "src/diffusion",

@@ -3,6 +3,8 @@ const ROUND_ROWS = 4u;
 const GELU = 1u;
 const SILU = 2u;
 
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
 // 0.5 z (1 + tanh(√(2/π) (z + 0.044715 z³))).
 // Source: Hendrycks & Gimpel 2016, "Gaussian error linear units", as torch's approximate="tanh".
 fn gelu(z: vec4<f32>) -> vec4<f32> {

@@ -3,6 +3,7 @@
 // head, stands for: from there on only the heads' rows go on.
 const ROUND_ROWS = 4u;
 
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 @group(2) @binding(0) var<storage, read> rows: array<Row>;
 @group(2) @binding(1) var<storage, read> modulation: array<vec4<f32>>;
 @group(2) @binding(2) var<storage, read> residual: array<vec4<f32>>;

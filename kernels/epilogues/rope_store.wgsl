@@ -1,5 +1,5 @@
-// The columns are q, k and v, head by head: y[r, h, :] = rotate(q), and into the row's place in the
-// cache go rotated k and plain v.
+// The columns are q, k and v, head by head: HEADS of q, KV_HEADS of k and as many of v.
+// y[r, h, :] = rotate(q), and into the row's place in the cache go rotated k and plain v.
 //
 // rotate: x1' = x1 cos - x2 sin, x2' = x2 cos + x1 sin, where x1 and x2, the two halves of a head, lie
 // interleaved, pair by pair, and angle_i = position · θ^(-i / pairs). near: [NEAR][HEAD / 2] and far:
@@ -10,11 +10,13 @@
 const ROUND_ROWS = 1u;
 
 override HEADS: u32;
+override KV_HEADS: u32;
 override HEAD: u32;
 override PAGE: u32;
 override TABLE: u32;
 override NEAR: u32;
 
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 @group(2) @binding(0) var<storage, read> rows: array<Row>;
 @group(2) @binding(1) var<storage, read> pages: array<u32>;
 @group(2) @binding(2) var<storage, read> near: array<vec4<f32>>;
@@ -32,22 +34,22 @@ fn rotate(value: vec4<f32>, position: u32, quad: u32) -> vec4<f32> {
 }
 
 fn finish(row: u32, column4: u32, sum: vec4<f32>) {
-  let part = column4 / (HEADS * HEAD / 4u);
-  let head = column4 / (HEAD / 4u) % HEADS;
+  let head = column4 / (HEAD / 4u);
   let quad = column4 % (HEAD / 4u);
   let position = rows[row].position;
   var value = sum;
-  if (part < 2u) {
+  if (head < HEADS + KV_HEADS) {
     value = rotate(sum, position, quad);
   }
-  if (part == 0u) {
+  if (head < HEADS) {
     y[(row * HEADS + head) * (HEAD / 4u) + quad] = value;
     return;
   }
   let table = rows[row].slot * TABLE;
   let page = pages[table + 1u + (position / PAGE) % pages[table]];
-  let panel = (page * HEADS + head) * (PAGE / 8u) + position % PAGE / 8u;
-  if (part == 1u) {
+  let stored = (head - HEADS) % KV_HEADS;
+  let panel = (page * KV_HEADS + stored) * (PAGE / 8u) + position % PAGE / 8u;
+  if (head < HEADS + KV_HEADS) {
     store_key(panel, quad, position % 8u, value);
   } else {
     store_value(panel, quad, position % 8u, value);

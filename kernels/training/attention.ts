@@ -57,12 +57,13 @@ const kernels = new Map<string, Kernel>();
 export function attention(pass: Pass, operands: Attention, sharing = sharingOf(pass)): Attended {
   const { qkv, heads, asking } = operands;
   const headSize = headSizeOf(operands);
+  const lanes = lanesOf(operands, sharing);
   const o = pass.scratch("attention", [asking, heads * headSize]);
   const logsumexp = pass.scratch("logsumexp", [asking, heads]);
   pass.dispatch(kernelOf("attention", headSize, sharing), {
     tensors: { qkv, o, logsumexp },
-    ...setting(operands, headSize),
-    workgroups: [asking / 8, heads],
+    ...setting(operands, { headSize, lanes }),
+    workgroups: [asking / lanes, heads],
   });
   return {
     o,
@@ -89,24 +90,36 @@ export function attentionBackward(
   expectShape(d_o, [asking, heads * headSize]);
   const d_qkv = pass.scratch("attention_backward", qkv.shape);
   using delta = pass.scratch("delta", [asking, heads]);
-  const workgroups = [qkv.shape[0]! / 8, heads];
+  const lanes = lanesOf(operands, sharing);
+  const workgroups = [qkv.shape[0]! / lanes, heads];
   pass.dispatch(kernelOf("attention_queries", headSize, sharing), {
     tensors: { qkv, d_o, o, logsumexp, delta, d_qkv },
-    ...setting(operands, headSize),
+    ...setting(operands, { headSize, lanes }),
     workgroups,
   });
   pass.dispatch(kernelOf("attention_keys", headSize, sharing), {
     tensors: { qkv, d_o, logsumexp, delta, d_qkv },
-    ...setting(operands, headSize),
+    ...setting(operands, { headSize, lanes }),
     workgroups,
   });
   return d_qkv;
 }
 
-function setting({ heads, streams, asking }: Attention, headSize: number) {
+/** Rows of a workgroup: those of one subgroup, or as many as a GPU runs at a time where they fit. */
+function lanesOf({ streams: { length } }: Attention, sharing: Sharing): number {
+  return sharing === "direct" && length % 32 === 0 ? 32 : 8;
+}
+
+function setting(
+  { heads, streams, asking }: Attention,
+  { headSize, lanes }: { readonly headSize: number; readonly lanes: number },
+) {
   const { sequences, length, blockSize } = streams;
   return {
-    constants: { HEADS: heads, OCTETS: headSize / 8, SCALE: 1 / Math.sqrt(headSize) },
+    constants: {
+      ...{ HEADS: heads, LANES: lanes },
+      ...{ OCTETS: headSize / 8, SCALE: 1 / Math.sqrt(headSize) },
+    },
     params: { sequences, length, block: blockSize, streams: streams.streams, asking },
   };
 }

@@ -83,7 +83,8 @@ export function gateGradient(
   });
 }
 
-function sumSegments(
+/** Records y[κ · stride + first + c] (+)= the sums of every `conditions`th row of `partial`. */
+export function sumSegments(
   pass: Pass,
   partial: Tensor,
   { y, conditions, stride, first, accumulates }: {

@@ -6,6 +6,7 @@ import {
   type Pass,
   type Tensor,
 } from "../../src/gpu/mod.ts";
+import { sumSegments } from "./columns.ts";
 import common from "./matmul.wgsl" with { type: "text" };
 import blockAColumns from "./matmul_blocks/a_columns.wgsl" with { type: "text" };
 import blockARows from "./matmul_blocks/a_rows.wgsl" with { type: "text" };
@@ -33,6 +34,9 @@ const TILED: MatmulVariant = { name: "matmul_tiled", rows: 64, columns: 64 };
 export function matmulVariants(deviceClass: DeviceClass): readonly MatmulVariant[] {
   return deviceClass === "cpu with subgroups" ? [SUBGROUP, TILED] : [TILED];
 }
+
+/** Rows whose part of a gradient of weights is summed by itself on a GPU, which they must fill. */
+const GPU_SLICE = 1024;
 
 /** How a product reads its operands. */
 type Product = "x wᵀ" | "dy w" | "dyᵀ x";
@@ -147,10 +151,16 @@ export function addWeightGradient(
   const [, outputs = 0] = dy.shape;
   const [, inputs = 0] = x.shape;
   expectShape(gradient, [outputs, inputs]);
-  record(pass, "dyᵀ x", {
-    ...{ a: dy, b: x, c: gradient, variant },
-    ...{ m: outputs, n: inputs, k: rows, bFirst: first, accumulates: true },
-  });
+  const operands = { a: dy, b: x, variant, m: outputs, n: inputs, k: rows, bFirst: first };
+  const slices = pass.gpu.deviceClass === "gpu" ? Math.ceil(rows / GPU_SLICE) : 1;
+  if (slices === 1) {
+    record(pass, "dyᵀ x", { ...operands, c: gradient, accumulates: true });
+    return;
+  }
+  using partial = pass.scratch("gradient slices", [slices * outputs, inputs]);
+  record(pass, "dyᵀ x", { ...operands, c: partial, slice: GPU_SLICE });
+  const into = { y: gradient, conditions: outputs, stride: inputs };
+  sumSegments(pass, partial, { ...into, first: 0, accumulates: true });
 }
 
 interface Operands {
@@ -166,10 +176,12 @@ interface Operands {
   readonly bFirst?: number;
   readonly cFirst?: number;
   readonly accumulates?: boolean;
+  /** Length of the sums that end up in rows of `c` of their own; all of `k` where left out. */
+  readonly slice?: number;
 }
 
 function record(pass: Pass, product: Product, operands: Operands): void {
-  const { a, b, c, bias, m, n, k, aFirst = 0, bFirst = 0, cFirst = 0 } = operands;
+  const { a, b, c, bias, m, n, k, aFirst = 0, bFirst = 0, cFirst = 0, slice = k } = operands;
   if (k % 8 !== 0 || n % 4 !== 0) {
     throw new TypeError(
       `Cannot multiply: sums are ${k} long for ${n} columns, expected 8 i and 4 j`,
@@ -185,8 +197,13 @@ function record(pass: Pass, product: Product, operands: Operands): void {
       ...{ a_stride: a.shape[1]! / 4, b_stride: b.shape[1]! / 4, c_stride: c.shape[1]! / 4 },
       accumulates: operands.accumulates ? 1 : 0,
       is_biased: bias ? 1 : 0,
+      slice,
     },
-    workgroups: [Math.ceil(n / variant.columns), Math.ceil(m / variant.rows)],
+    workgroups: [
+      Math.ceil(n / variant.columns),
+      Math.ceil(m / variant.rows),
+      Math.ceil(k / slice),
+    ],
   });
 }
 

@@ -19,6 +19,8 @@ struct Params {
   accumulates: u32,
   // 1 adds the bias.
   is_biased: u32,
+  // Slices of so much of k are summed by themselves: those after the first go to m rows of c each.
+  slice: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;

@@ -21,7 +21,7 @@ override HEADS: u32;
 override OCTETS: u32;
 override SCALE: f32;
 // A workgroup: neighbouring rows of one half of one sequence.
-const LANES = 8u;
+override LANES: u32;
 // Rows that are visited at a time.
 const CHUNK = 4u;
 

@@ -1,6 +1,6 @@
 import { abortable } from "@std/async";
 import { RequestError } from "../server/errors.ts";
-import { promptOf } from "../server/chat_messages.ts";
+import { checkSwitches, promptOf } from "../server/chat_messages.ts";
 import { DEFAULT_MAX_TOKENS } from "../server/plan.ts";
 import { type ChatMessage, PlainChatTemplate } from "../text/chat_template.ts";
 import { CHAT_HELP, type ChatOptions, parseChatOptions } from "./chat_options.ts";
@@ -52,7 +52,7 @@ export async function run(
 
 async function chat(model: OpenedModel, context: ChatContext): Promise<void> {
   const { options: { system }, signal, surroundings: { stdin, stdout, stderr } } = context;
-  checkTemplate(model);
+  checkTemplate(model, context.options);
   const isLive = stdin.isTerminal && stdout.isTerminal;
   const tell = (line: string) => isLive && stdout.write(dim(stdout, line) + "\n");
   const invite = () => isLive && stdout.write(dim(stdout, "> "));
@@ -126,7 +126,8 @@ function fit(
   const trace = options.trace && stdout.isTerminal;
   for (let kept = messages;; kept = withoutOldest(kept)) {
     try {
-      const prompt = promptTokens(kept, model);
+      const switches = Object.fromEntries(options.template);
+      const prompt = refusing(() => promptOf([...kept], model, { switches }));
       const asked = { request: { ...options.request, prompt, max_tokens } };
       const request = planRequest(asked, model, { trace, randomBytes });
       if (kept.length < messages.length && stderr.isTerminal) {
@@ -139,13 +140,18 @@ function fit(
   }
 }
 
-/** @throws {UsageError} If the template does not take the messages. */
-function promptTokens(messages: readonly ChatMessage[], model: OpenedModel): number[] {
+/**
+ * Gives what `check` gives.
+ *
+ * @throws {UsageError} What it refuses.
+ */
+function refusing<T>(check: () => T): T {
   try {
-    return promptOf([...messages], model);
+    return check();
   } catch (cause) {
     if (!(cause instanceof RequestError)) throw cause;
-    throw new UsageError(cause.message, { cause });
+    const message = cause.message.replace("chat_template_kwargs.", "--template ");
+    throw new UsageError(message, { cause });
   }
 }
 
@@ -169,9 +175,9 @@ function stopsOf({ request: { stop } }: ChatOptions, { chat }: OpenedModel): rea
   return stop.length === 0 && chat instanceof PlainChatTemplate ? [PLAIN_STOP] : stop;
 }
 
-/** @throws {UsageError} If the model is not made for chats. */
-function checkTemplate({ chat, engine }: OpenedModel): void {
-  if (chat !== null) return;
+/** @throws {UsageError} If the model is not made for chats, or its template has no such switches. */
+function checkTemplate({ chat, engine }: OpenedModel, { template }: ChatOptions): void {
+  if (chat !== null) return void refusing(() => checkSwitches(Object.fromEntries(template), chat));
   throw new UsageError(
     `Cannot chat: the model ${JSON.stringify(engine.model.id)} has no chat template; ` +
       "give --chat-template plain, or --model with one that has",

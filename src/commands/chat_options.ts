@@ -1,4 +1,4 @@
-import { oneOf, optional, text, UsageError, type Values } from "./flags.ts";
+import { type Kind, oneOf, optional, repeatable, text, UsageError, type Values } from "./flags.ts";
 import {
   describeGeneration,
   type GenerationOptions,
@@ -6,8 +6,18 @@ import {
   TRACE,
 } from "./generate_options.ts";
 
+const templateSwitch: Kind<readonly [name: string, isOn: boolean]> = {
+  placeholder: "NAME=BOOL",
+  expected: 'a switch of the template and its value, such as "enable_thinking=false"',
+  parse(text) {
+    const [, name, value] = /^([^=]+)=(true|false)$/.exec(text) ?? [];
+    return name === undefined ? undefined : [name, value === "true"];
+  },
+};
+
 const OWN = {
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
+  template: repeatable(templateSwitch, "switch something in the template on or off"),
   system: optional({ ...text, placeholder: "TEXT" }, "what the model is told before the chat"),
   ...TRACE,
 };

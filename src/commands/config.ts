@@ -35,6 +35,8 @@ export interface Config extends ServerSettings {
   readonly tune: boolean;
   /** Whether keys and values are kept for prompts that begin alike. */
   readonly prefixCache: boolean;
+  /** What a sequence may take at most where it cannot slide. */
+  readonly context: number;
   /** `null` takes the model's own. */
   readonly chatTemplate: "plain" | null;
   /** Where some of `apiKeys` come from. */
@@ -49,11 +51,16 @@ export const SHIPPED_MODEL: ModelSource = {
   directory: fromFileUrl(new URL("../../models/tinystories-bd3lm", import.meta.url)),
 };
 
+/** Where a model could take more than anybody asks of most: its cache would, for every sequence. */
+export const DEFAULT_CONTEXT = 4096;
+
 // setTimeout() fires at once for anything longer.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_SEQUENCES = 65_536;
 // With the longest context, half of the positions that rotary tables reach.
 const MAX_OUTPUT_TOKENS = 1_000_000;
+/** As many positions as a configuration may have. */
+const MAX_CONTEXT = 2 ** 21;
 /** An id before a directory. */
 const NAMED = /^([^=]*)=([^]*)$/;
 const duration = integer(1, MAX_TIMEOUT_MS);
@@ -102,6 +109,11 @@ const SETTINGS = {
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
   prefixCache: setting(toggle, true, "compute what prompts have in common once"),
+  context: setting(
+    integer(1, MAX_CONTEXT),
+    DEFAULT_CONTEXT,
+    "longest prompt and answer of models whose context does not slide",
+  ),
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
   apiKeyFile: optional({ ...text, placeholder: "FILE" }, "one API key per line; # comments"),
   corsOrigin: repeatable(origin, "origin of pages that may call"),

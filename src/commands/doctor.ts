@@ -161,10 +161,10 @@ function modelProblems({ id, report, memory }: ModelDiagnosis, config: Config): 
 }
 
 /** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */
-function memoryOf(directory: string, { weights, maxConcurrent }: Config): MemoryEstimate {
+function memoryOf(directory: string, { weights, maxConcurrent, context }: Config): MemoryEstimate {
   using checkpoint = Checkpoint.open(directory);
   const format = weights ?? defaultFormat(checkpoint);
-  const config = readFamilyConfig(checkpoint);
+  const config = readFamilyConfig(checkpoint, { contextLength: context });
   const { pages: scorePages } = scorerLimits({ config }, SERVED_SCORING);
   return estimateMemory(config, { format, slots: maxConcurrent, scorePages });
 }

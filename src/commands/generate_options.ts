@@ -64,12 +64,16 @@ const name: Kind<string> = { ...text, placeholder: "NAME" };
 /** The fields of a request; their limits are those of the API. */
 const FIELDS: Settings = {
   maxTokens: optional(count, "tokens to generate at most; else 256 or what still fits"),
-  temperature: optional(number, "0 takes the most probable token at each position; else 1"),
-  topP: optional(number, "share of the probability to draw from; else 1, which is all"),
-  topK: optional(count, "most probable tokens to draw from; else 0, which is all"),
+  temperature: optional(
+    number,
+    "0 takes the most probable token at each position; else the model's",
+  ),
+  topP: optional(number, "share of the probability to draw from, 1 is all; else the model's"),
+  topK: optional(count, "most probable tokens to draw from, 0 is all; else the model's"),
   seed: optional(count, "the same seed gives the same text; else a fresh one"),
   blockSize: optional(count, "tokens denoised together; else the model's own"),
-  strategy: optional(name, `rule by which masks become tokens; else ${STRATEGIES[0]}`),
+  subBlockSize: optional(count, "tokens of a block denoised before the rest; else the model's own"),
+  strategy: optional(name, "rule by which masks become tokens; else the model's"),
   ...Object.fromEntries(
     OPTION_NAMES.map((each) => [camelCase(each), optional(number, strategiesWith(each))]),
   ),

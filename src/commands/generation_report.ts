@@ -25,6 +25,7 @@ export function toJson(
     params: {
       max_tokens: request.maxTokens,
       block_size: request.blockSize,
+      ...(request.subBlockSize && { sub_block_size: request.subBlockSize }),
       ...request.strategy,
       temperature: request.temperature,
       top_p: request.topP,

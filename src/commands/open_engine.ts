@@ -2,6 +2,7 @@ import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protoco
 import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
 import { Gpu, GpuError } from "../gpu/mod.ts";
+import { USUAL_SUB_BLOCK } from "../model/decoding_rules.ts";
 import type { Denoiser } from "../model/denoiser.ts";
 import { Scorer, scorerLimits } from "../evaluation/scorer.ts";
 import { allocateModel, GpuDenoiser, readFamilyConfig } from "../model/mod.ts";
@@ -21,6 +22,8 @@ export interface OpenEngine {
   /** Whether keys and values are kept for prompts that begin alike. */
   readonly prefixCache: boolean;
   readonly slots: number;
+  /** What a sequence may take at most where it cannot slide. */
+  readonly contextLength: number;
   readonly memoryBytes: number | null;
 }
 
@@ -67,16 +70,16 @@ export async function openEngine(
   },
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
-  const { id, directory, weights, slots, prefixCache, memoryBytes, tune } = source;
+  const { id, directory, weights, slots, prefixCache, contextLength, memoryBytes, tune } = source;
   using checkpoint = Checkpoint.open(directory, source);
   if (tune) await tuneLinear(gpu, () => performance.now());
   const onProgress = (done: number, total: number) =>
     port.postMessage({ type: "progress", done, total });
   const { pages: scorePages } = scorerLimits(
-    { config: readFamilyConfig(checkpoint) },
+    { config: readFamilyConfig(checkpoint, source) },
     SERVED_SCORING,
   );
-  const options = { weights, slots, scorePages, memoryBytes, onProgress };
+  const options = { weights, slots, contextLength, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
   using denoiser = await GpuDenoiser.open(gpu, network, { slots, prefixCache });
@@ -95,12 +98,18 @@ export async function openEngine(
       id,
       created: Math.floor(Date.now() / 1000),
       contextLength: config.modelLength,
+      slides: config.decoding.slides,
+      // The first token of a block would be asked of a row that is not among its own.
+      scores: !config.decoding.shiftsLogits,
       vocabSize: config.vocabSize,
       bosToken: config.bosToken,
       eosToken: config.eosToken,
       maskToken: config.maskToken,
+      stopTokens: config.stopTokens,
       blockSizes: config.blockSizes,
       defaultBlockSize: config.blockSize,
+      defaults: config.defaults,
+      defaultSubBlockSize: config.decoding.shiftsLogits ? USUAL_SUB_BLOCK : null,
       adapter: gpu.name,
       isCpu: gpu.isCpu,
     },

@@ -40,6 +40,7 @@ export async function openModel(
     weights: config.weights,
     tune: config.tune,
     prefixCache: config.prefixCache,
+    contextLength: config.context,
     memoryBytes: config.deviceMemoryBytes,
     chatTemplate: config.chatTemplate,
     maxConcurrent: 1,

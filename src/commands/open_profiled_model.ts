@@ -26,7 +26,8 @@ export async function openProfiledModel(
   options: Pick<GenerationOptions, "model" | "weights">,
 ): Promise<ProfiledModel> {
   const config = configOf(options);
-  const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = config;
+  const { models: [model], weights, tune } = config;
+  const { context: contextLength, deviceMemoryBytes: memoryBytes } = config;
   const source = model!; // There is always a default model.
   const text = readText(source, config);
   const gpu = await Gpu.open({ isProfiled: true });
@@ -46,7 +47,10 @@ export async function openProfiledModel(
   openEngine(port2, {
     gpu,
     // A prompt is to be measured, whatever was generated before.
-    source: { ...source, weights, tune, prefixCache: false, memoryBytes, slots: 1 },
+    source: {
+      ...{ ...source, weights, tune, prefixCache: false, contextLength, memoryBytes },
+      slots: 1,
+    },
     observe: (each) => {
       const timed = new TimedDenoiser(each, () => performance.now());
       denoiser.resolve(timed);

@@ -5,6 +5,7 @@ import { allocateModel, defaultFormat, readFamilyConfig } from "../model/mod.ts"
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
+import { UsageError } from "./flags.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import type { Closable } from "./model_command.ts";
 import { configOf } from "./open_model.ts";
@@ -25,25 +26,30 @@ export interface OpenedScorer extends Closable {
 /**
  * Opens the one model that a command works with, in this isolate.
  *
- * @throws {UsageError} If the settings cannot be read.
+ * @throws {UsageError} If the settings cannot be read, or the model's family cannot be scored.
  * @throws {CheckpointError} If the checkpoint is damaged or of an unknown family.
  * @throws {GpuError} If there is no device, or it cannot hold the model.
  */
 export async function openScorer(
   options: Parameters<typeof configOf>[0],
 ): Promise<OpenedScorer> {
-  const { models: [model], weights, tune, deviceMemoryBytes: memoryBytes } = configOf(options);
+  const settings = configOf(options);
+  const { models: [model], weights, tune } = settings;
+  const { context: contextLength, deviceMemoryBytes: memoryBytes } = settings;
   const { id, directory } = model!; // There is always a default model.
   using stack = new DisposableStack();
   using checkpoint = Checkpoint.open(directory, model);
-  const config = readFamilyConfig(checkpoint);
+  const config = readFamilyConfig(checkpoint, { contextLength });
+  if (config.decoding.shiftsLogits) {
+    throw new UsageError(`Cannot score with ${id}: its family has no bound on the likelihood here`);
+  }
   const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
   const gpu = stack.use(await Gpu.open());
   if (tune) await tuneLinear(gpu, () => performance.now());
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
   const onProgress = (done: number, total: number) => progress.update(done, total);
   const { pages: scorePages } = scorerLimits({ config }, SCORING);
-  const loading = { weights, slots: 1, scorePages, memoryBytes, onProgress };
+  const loading = { weights, slots: 1, contextLength, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, loading);
   stack.use(network);
   const scorer = stack.use(await Scorer.open(gpu, network, SCORING));

@@ -128,9 +128,12 @@ function openServer(
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
   const { weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate } = config;
-  const memoryBytes = config.deviceMemoryBytes;
-  const text = { chatTemplate, prefixCache };
-  const options = { weights, tune, maxConcurrent, maxQueue, ...text, memoryBytes, ...hooks };
+  const { context: contextLength, deviceMemoryBytes: memoryBytes } = config;
+  const options = {
+    ...{ weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate },
+    ...{ contextLength, memoryBytes },
+    ...hooks,
+  };
   return config.models.map((source) => startEngine(source, options));
 }
 

@@ -68,6 +68,10 @@ export class TimedDenoiser implements Denoiser {
     return this.#denoiser.firstBlockStart(options);
   }
 
+  rowsFor(options: SequenceOptions): number {
+    return this.#denoiser.rowsFor(options);
+  }
+
   pagesFor(options: SequenceOptions): number {
     return this.#denoiser.pagesFor(options);
   }

@@ -43,6 +43,9 @@ export interface Step {
   readonly step: number;
   /** Tokens the schedule wants revealed in this step. */
   readonly quota: number;
-  /** One uniform number in [0, 1) per position, drawn once per block: the order of falling. */
+  /**
+   * One uniform number in [0, 1) per position: the order of falling. Drawn once per block, but by
+   * `random` in every step.
+   */
   readonly order: readonly number[];
 }

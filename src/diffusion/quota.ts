@@ -10,3 +10,16 @@ export function quota(maskedLeft: number, stepsLeft: number): number {
   }
   return maskedLeft === 0 ? 0 : Math.ceil(maskedLeft / stepsLeft);
 }
+
+/**
+ * Tokens that a schedule made for `size` masks wants in step `step`, from 0, of `steps`, however many
+ * masks there are: all alike, but for one more in the first `size` mod `steps`.
+ *
+ * Source: SDAR, `generate.py`, `get_num_transfer_tokens`.
+ */
+export function scheduledQuota(
+  size: number,
+  { step, steps }: { readonly step: number; readonly steps: number },
+): number {
+  return Math.floor(size / steps) + (step < size % steps ? 1 : 0);
+}

@@ -209,8 +209,10 @@ export class EngineLoop {
 
   #land({ plans, sequences }: Flight, results: readonly (readonly LaneResult[])[]): void {
     const now = this.#now();
-    for (const { lanes, prompts } of plans) {
-      this.#passes[lanes.length > 0 ? "denoise" : "commit"] += 1;
+    for (const [i, { prompts }] of plans.entries()) {
+      // Lanes that are over have no rows, and a plan without lanes has those of prompts.
+      const commits = results[i]!.every(({ status }) => status === "committed");
+      this.#passes[commits ? "commit" : "denoise"] += 1;
       for (const { slot, tokens } of prompts) {
         const sequence = sequences.get(slot)!; // Every slot with rows is one of them.
         this.#emit(sequence, sequence.prefill(tokens.length, now));

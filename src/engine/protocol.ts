@@ -35,7 +35,7 @@ export type FromEngine =
 export interface EngineLoad {
   readonly usedPages: number;
   readonly freePages: number;
-  /** Passes since this was told last: with a denoising row, and with rows of prompts only. */
+  /** Passes since this was told last: with a denoising row, and those that only fill the cache. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
   /** Counts since this was told last, too. */

@@ -1,3 +1,4 @@
+import type { SamplingDefaults } from "../model/decoding_rules.ts";
 import type { DeviceMemory, PrefixCacheUse } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
@@ -26,12 +27,12 @@ export interface PrefilledEvent {
   readonly cachedTokens: number;
 }
 
-/** The state of a block after one denoising step. */
+/** The state of a block after one denoising step, or when the commit before it gave its first token. */
 export interface StepEvent {
   readonly type: "step";
   /** Index of the block in the generation, from 0. */
   readonly block: number;
-  /** Denoising steps executed in this block, this one included. */
+  /** Denoising steps executed in this block, this one included; 0 for a first token as above. */
   readonly step: number;
   /** Denoising forward passes of this block, this one included. */
   readonly nfe: number;
@@ -137,7 +138,7 @@ export interface EngineStats {
   readonly slots: number;
   readonly usedPages: number;
   readonly freePages: number;
-  /** Passes with a denoising row, and those with rows of prompts only. */
+  /** Passes with a denoising row, and those that only fill the cache. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
   readonly prefixCache: PrefixCacheUse;
@@ -153,14 +154,24 @@ export interface ModelInfo {
   /** Seconds since the epoch. */
   readonly created: number;
   readonly contextLength: number;
+  /** Whether a sequence may go on past the context length. */
+  readonly slides: boolean;
+  /** Whether the likelihood of a text can be bounded. */
+  readonly scores: boolean;
   readonly vocabSize: number;
   /** `null` where the model has none. */
   readonly bosToken: number | null;
   readonly eosToken: number | null;
   readonly maskToken: number;
+  /** Tokens that end a sequence, `eosToken` first. */
+  readonly stopTokens: readonly number[];
   /** Rising. */
   readonly blockSizes: readonly number[];
   readonly defaultBlockSize: number;
+  /** Sampling that requests get which do not say; what is left out here is the contract's. */
+  readonly defaults: SamplingDefaults;
+  /** Sub-block size where it divides the block; `null`: that of the block. */
+  readonly defaultSubBlockSize: number | null;
   /** Adapter name, for `system_fingerprint` and the start line. */
   readonly adapter: string;
   /** Whether the adapter is the CPU: a software driver. */

@@ -134,8 +134,7 @@ export class Scheduler {
         rows -= prompt.tokens.length;
         promptRows -= prompt.tokens.length;
       }
-      // The block before is committed beside the block that is denoised.
-      const needed = 2 * sequence.request.blockSize;
+      const needed = this.#denoiser.rowsFor(sequence.request);
       if (!sequence.isPrefilled || sequence.passesLeft === 0 || needed > rows) continue;
       sequence.planPass({ withPrompt: prompt !== null });
       lanes.push(sequence.slot);

@@ -27,11 +27,14 @@ export class Sequence {
   #generated = 0;
   #recent: number[] = [];
   #blocks = 0;
-  /** Tokens before the first block, and of the clean blocks. */
+  /** Tokens of the prompt and of the clean blocks. */
   readonly #tokens: number[];
   #blockStartedAt: number;
-  /** Masks left in the current block when the device last reported. */
+  /** Position of the current block when the device last reported, and the masks left in it. */
+  #start: number;
   #masked: number;
+  /** Whether the device has ended it. */
+  #isOver = false;
   /** The block's tokens then, for traces. */
   #before: readonly (number | null)[] | null = null;
   #end: EndReason | "cancelled" | null = null;
@@ -56,7 +59,8 @@ export class Sequence {
     this.#admittedAt = admission.now;
     this.#blockStartedAt = admission.now;
     this.#promptEnd = admission.start;
-    this.#tokens = request.prompt.slice(0, this.#promptEnd);
+    this.#tokens = [...request.prompt];
+    this.#start = admission.start;
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
   }
 
@@ -73,15 +77,12 @@ export class Sequence {
   /** What it leaves behind in the cache. */
   get remains(): Remains {
     const { blockSize } = this.request;
-    // A block is stored in a pass of the next one.
-    const clean = this.#promptEnd + Math.max(0, this.#blocks - 1) * blockSize;
-    const isStored = this.#stored === this.#promptEnd;
-    // The device ends by itself where it meets the stop token or the length; else it may go on.
-    const isOver = this.#end === "eos" || this.#end === "length";
-    const blocks = this.#blocks + (isOver ? 0 : 1 + this.#inFlight);
+    // The device is at a block when those before it are stored. It may be further by now.
+    const end = this.#stored === this.#promptEnd ? this.#start : this.#stored;
+    const ahead = this.#isOver ? 0 : this.#inFlight;
     return {
-      tokens: this.#tokens.slice(0, isStored ? clean : this.#stored),
-      reach: this.#promptEnd + blocks * blockSize,
+      tokens: this.#tokens.slice(0, end),
+      reach: this.#start + (1 + ahead) * blockSize,
     };
   }
 
@@ -90,11 +91,11 @@ export class Sequence {
     return this.#end !== null;
   }
 
-  /** Denoising passes that it can still use: each reveals one token at least. */
+  /** Passes that it can still use: each gives one token at least. */
   get passesLeft(): number {
     const { maxTokens, prompt, blockSize } = this.request;
-    const blocks = Math.ceil((prompt.length + maxTokens - this.#promptEnd) / blockSize);
-    const masked = (blocks - this.#blocks - 1) * blockSize + this.#masked;
+    const blocks = Math.ceil((prompt.length + maxTokens - this.#start) / blockSize);
+    const masked = (blocks - 1) * blockSize + this.#masked;
     return this.hasEnded ? 0 : Math.max(0, masked - this.#inFlight);
   }
 
@@ -121,7 +122,7 @@ export class Sequence {
     this.#reused += count;
   }
 
-  /** Notes that a denoising pass was planned. */
+  /** Notes that a pass was planned. */
   planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
     this.#inFlight += 1;
     // Prompt rows and denoising rows in the same pass are one pass; it can only be the first.
@@ -142,14 +143,17 @@ export class Sequence {
   /** Follows one pass; the events that it gives rise to. */
   apply(result: LaneResult, now: number): SequenceEvent[] {
     this.#inFlight -= 1;
-    if (this.hasEnded || result.status !== "denoised") return [];
+    if (this.hasEnded || result.status === "idle" || result.status === "failed") return [];
     this.#passes += this.#sharesFirstPass ? 0 : 1;
     this.#sharesFirstPass = false;
+    this.#start = result.start;
     this.#masked = result.masked;
+    this.#isOver = result.isOver;
     // The last of the prompt may have been there by itself.
     const events = this.#tellPrefilled(now);
     if (this.request.trace) events.push(this.#step(result));
-    return result.masked === 0 ? [...events, ...this.#block(result, now)] : events;
+    const isDone = result.masked === 0 || result.isOver;
+    return isDone ? [...events, ...this.#block(result, now)] : events;
   }
 
   /** Ends it before its time. */
@@ -179,11 +183,13 @@ export class Sequence {
   }
 
   #block({ tokens, start, step, nfe }: LaneResult, now: number): SequenceEvent[] {
-    const { prompt, maxTokens, stopToken, minEntropy, blockSize } = this.request;
-    const clean = tokens.filter((token) => token !== null);
+    const { prompt, maxTokens, stopTokens, minEntropy } = this.request;
+    const firstMask = tokens.indexOf(null);
+    const known = firstMask < 0 ? tokens : tokens.slice(0, firstMask);
+    const clean = known.filter((token) => token !== null);
     const cut = cutBlock(clean.slice(Math.max(0, prompt.length - start)), {
       left: maxTokens - this.#generated,
-      stopToken,
+      stopTokens,
       minEntropy,
       recent: this.#recent,
     });
@@ -198,14 +204,11 @@ export class Sequence {
       last: cut.end !== null,
     };
     this.#blocks += 1;
-    this.#tokens.push(...clean);
+    this.#tokens.splice(start, Infinity, ...clean);
     this.#generated += cut.tokens.length;
     this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
     this.#blockStartedAt = now;
-    if (cut.end !== null) return [event, this.#finish(cut.end)];
-    // The device has gone on to the next block, all masks.
-    this.#masked = blockSize;
-    return [event];
+    return cut.end === null ? [event] : [event, this.#finish(cut.end)];
   }
 
   #finish(reason: EndReason | "cancelled"): SequenceEvent {

@@ -19,9 +19,9 @@ export function tokenEntropy(tokens: readonly number[]): number {
 }
 
 /**
- * What of a clean block belongs to the sequence, and whether the sequence ends with it.
+ * What of a finished block belongs to the sequence, and whether the sequence ends with it.
  *
- * @param block Generated tokens of the block.
+ * @param block Generated tokens of the block, as far as no mask stands before them.
  * @param options `left`: tokens that may still be generated; `recent`: the last generated tokens
  * before the block.
  */
@@ -29,14 +29,14 @@ export function cutBlock(
   block: readonly number[],
   options: {
     readonly left: number;
-    readonly stopToken: number | null;
+    readonly stopTokens: readonly number[];
     readonly minEntropy: number;
     readonly recent: readonly number[];
   },
 ): { tokens: readonly number[]; end: EndReason | null } {
-  const { left, stopToken, minEntropy, recent } = options;
+  const { left, stopTokens, minEntropy, recent } = options;
   const fitting = block.slice(0, left);
-  const stop = stopToken === null ? -1 : fitting.indexOf(stopToken);
+  const stop = fitting.findIndex((token) => stopTokens.includes(token));
   if (stop >= 0) return { tokens: fitting.slice(0, stop + 1), end: "eos" };
   const last = [...recent, ...fitting].slice(-ENTROPY_WINDOW);
   const repeats = minEntropy > 0 && last.length === ENTROPY_WINDOW &&

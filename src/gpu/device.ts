@@ -36,7 +36,7 @@ export class Gpu implements Disposable {
   readonly #bytes = { weights: 0, cache: 0, state: 0, scratch: 0 };
   readonly #scratch = new Map<number, GPUBuffer[]>();
   readonly #pipelines = new Map<Kernel, Map<string, GPUComputePipeline>>();
-  readonly #layouts = new Map<Kernel, GPUBindGroupLayout[]>();
+  readonly #layouts = new Map<Kernel, GPUBindGroupLayout>();
   #fault: GpuError | null = null;
 
   private constructor(
@@ -170,16 +170,16 @@ export class Gpu implements Disposable {
     const cached = ofKernel.get(key);
     // One constant too many does not show in the key: compile() refuses it.
     if (cached && Object.keys(constants).length === kernel.overrides.length) return cached;
-    const pipeline = kernel.compile(this.device, this.layouts(kernel), constants);
+    const pipeline = kernel.compile(this.device, this.layout(kernel), constants);
     ofKernel.set(key, pipeline);
     return pipeline;
   }
 
-  /** Bind group layouts of a kernel, by group number. */
-  layouts(kernel: Kernel): GPUBindGroupLayout[] {
-    const layouts = this.#layouts.get(kernel) ?? kernel.layouts(this.device);
-    this.#layouts.set(kernel, layouts);
-    return layouts;
+  /** Bind group layout of a kernel. */
+  layout(kernel: Kernel): GPUBindGroupLayout {
+    const layout = this.#layouts.get(kernel) ?? kernel.layout(this.device);
+    this.#layouts.set(kernel, layout);
+    return layout;
   }
 
   /**

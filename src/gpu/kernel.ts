@@ -2,7 +2,7 @@ import { GpuError } from "./errors.ts";
 
 /** One `@group(g) @binding(b) var<…> name` of a kernel's source. */
 interface Binding {
-  readonly group: number;
+  /** Its number among those of all groups: the kernel is compiled with a single one. */
   readonly binding: number;
   readonly name: string;
   readonly access: "read" | "read_write";
@@ -20,7 +20,7 @@ interface ParamField {
 export interface Kernel {
   readonly name: string;
   readonly source: string;
-  /** Storage operands, sorted by group and binding. */
+  /** Storage operands, sorted by binding. */
   readonly bindings: readonly Binding[];
   /** Fields of `struct Params`, in order; empty when the kernel has none. */
   readonly params: readonly ParamField[];
@@ -28,18 +28,21 @@ export interface Kernel {
   readonly paramsBinding: Binding | null;
   /** Names of the `override` constants. */
   readonly overrides: readonly string[];
-  /** Explicit layouts, since those of `layout: "auto"` are not interchangeable. */
-  layouts(device: GPUDevice): GPUBindGroupLayout[];
+  /** An explicit layout, since those of `layout: "auto"` are not interchangeable. */
+  layout(device: GPUDevice): GPUBindGroupLayout;
   /** Compiles for one set of constants. */
   compile(
     device: GPUDevice,
-    layouts: GPUBindGroupLayout[],
+    layout: GPUBindGroupLayout,
     constants: Readonly<Record<string, number>>,
   ): GPUComputePipeline;
 }
 
-const STORAGE =
-  /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*(\w+)/g;
+const PLACE = /@group\(\d+\)\s*@binding\(\d+\)/g;
+const STORAGE = new RegExp(
+  `(${PLACE.source})\\s*var<storage,\\s*(read|read_write)>\\s*(\\w+)\\s*:\\s*(\\w+)`,
+  "g",
+);
 /**
  * Bound as storage: Mesa's software driver compiles a kernel anew for the values of uniforms that its
  * loops depend on, at every dispatch.
@@ -49,7 +52,8 @@ const PARAMS = /struct\s+Params\s*\{([^}]*)\}/;
 const OVERRIDE = /^override\s+(\w+)\s*:/gm;
 
 /**
- * Joins a kernel with its fragments and reads names, groups and access modes from the text.
+ * Joins a kernel with its fragments and reads names, places and access modes from the text. The groups
+ * keep the operands of fragments apart; they become one, which costs less to bind.
  *
  * @param name Name of the entry point and of the file.
  * @param sources The kernel first, then fragments: declarations may stand in any order.
@@ -57,17 +61,22 @@ const OVERRIDE = /^override\s+(\w+)\s*:/gm;
  * place.
  */
 export function defineKernel(name: string, ...sources: readonly string[]): Kernel {
-  const source = sources.join("\n");
-  const plain = source.replaceAll(/\/\/.*$/gm, "");
-  const all = [...plain.matchAll(STORAGE)].map(([, group, binding, access, name, type]) => ({
-    group: Number(group),
-    binding: Number(binding),
+  const text = sources.join("\n");
+  const plain = text.replaceAll(/\/\/.*$/gm, "");
+  const places = [...plain.matchAll(PLACE)].map(([place]) => place.replaceAll(/\s/g, ""))
+    .toSorted();
+  const all = [...plain.matchAll(STORAGE)].map(([, place, access, name, type]) => ({
+    binding: places.indexOf(place!.replaceAll(/\s/g, "")),
     access: access as Binding["access"], // The pattern allows no third.
     name: name!,
     type: type!,
-  })).toSorted((a, b) => a.group - b.group || a.binding - b.binding);
+  })).toSorted((a, b) => a.binding - b.binding);
   const bindings = all.filter(({ type }) => type !== PARAMS_TYPE);
-  const kernel: Omit<Kernel, "layouts" | "compile"> = {
+  const source = text.replaceAll(
+    PLACE,
+    (place) => `@group(0) @binding(${places.indexOf(place.replaceAll(/\s/g, ""))})`,
+  );
+  const kernel: Omit<Kernel, "layout" | "compile"> = {
     name,
     source,
     bindings,
@@ -75,14 +84,13 @@ export function defineKernel(name: string, ...sources: readonly string[]): Kerne
     paramsBinding: all.find(({ type }) => type === PARAMS_TYPE) ?? null,
     overrides: [...plain.matchAll(OVERRIDE)].map(([, each]) => each!),
   };
-  const places = all.map((each) => `${each.group}.${each.binding}`);
   if (new Set(places).size < places.length) {
     throw new SyntaxError(`Cannot define kernel "${name}": two operands share a binding`);
   }
   return {
     ...kernel,
-    layouts: (device) => createLayouts(device, kernel),
-    compile: (device, layouts, constants) => compile(device, kernel, { layouts, constants }),
+    layout: (device) => createLayout(device, kernel),
+    compile: (device, layout, constants) => compile(device, kernel, { layout, constants }),
   };
 }
 
@@ -99,35 +107,30 @@ function readParams(name: string, source: string): ParamField[] {
   });
 }
 
-type KernelText = Omit<Kernel, "layouts" | "compile">;
+type KernelText = Omit<Kernel, "layout" | "compile">;
 
-function createLayouts(device: GPUDevice, kernel: KernelText): GPUBindGroupLayout[] {
-  const { bindings, paramsBinding } = kernel;
-  const last = Math.max(paramsBinding?.group ?? 0, ...bindings.map((each) => each.group));
-  return Array.from({ length: last + 1 }, (_, group) => {
-    const entries: GPUBindGroupLayoutEntry[] = bindings
-      .filter((each) => each.group === group)
-      .map(({ binding, access }) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: access === "read" ? "read-only-storage" : "storage" },
-      }));
-    if (paramsBinding?.group === group) {
-      entries.push({
-        binding: paramsBinding.binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: "read-only-storage", hasDynamicOffset: true },
-      });
-    }
-    return device.createBindGroupLayout({ label: kernel.name, entries });
-  });
+function createLayout(device: GPUDevice, kernel: KernelText): GPUBindGroupLayout {
+  const { name, bindings, paramsBinding } = kernel;
+  const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ binding, access }) => ({
+    binding,
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+  }));
+  if (paramsBinding) {
+    entries.push({
+      binding: paramsBinding.binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: "read-only-storage", hasDynamicOffset: true },
+    });
+  }
+  return device.createBindGroupLayout({ label: name, entries });
 }
 
 function compile(
   device: GPUDevice,
   { name, source, overrides }: KernelText,
-  { layouts, constants }: {
-    layouts: GPUBindGroupLayout[];
+  { layout, constants }: {
+    layout: GPUBindGroupLayout;
     constants: Readonly<Record<string, number>>;
   },
 ): GPUComputePipeline {
@@ -142,7 +145,7 @@ function compile(
   try {
     return device.createComputePipeline({
       label: name,
-      layout: device.createPipelineLayout({ bindGroupLayouts: layouts }),
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: {
         module: device.createShaderModule({ label: name, code: source }),
         entryPoint: name,

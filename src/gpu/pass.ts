@@ -23,10 +23,12 @@ export interface Copy {
 }
 
 interface Command extends DispatchInfo {
+  readonly definition: Kernel;
+  readonly params: Readonly<Record<string, number>>;
   readonly pipeline: GPUComputePipeline;
-  readonly groups: readonly GPUBindGroup[];
-  /** Group of `Params` and the byte offset of this dispatch's in the arena. */
-  readonly params: { readonly group: number; readonly offset: number } | null;
+  readonly group: GPUBindGroup;
+  /** Byte offset of this dispatch's `Params` in the arena; none where there are no such. */
+  readonly offsets: readonly number[];
 }
 
 /** Distinct sets of parameters in one submission. */
@@ -34,6 +36,7 @@ const PARAMS_CAPACITY = 4096;
 /** Largest `struct Params`, bytes. */
 const PARAMS_BYTES = 64;
 const MAX_WORKGROUPS = 65_535;
+const NO_OFFSETS: Command["offsets"] = [];
 
 /** What all passes of a device share: the arena of parameters and the bind groups made so far. */
 class Arena {
@@ -41,7 +44,7 @@ class Arena {
   readonly stride: number;
   readonly buffer: GPUBuffer;
   /** By kernel and operands. */
-  readonly groups = new Map<string, readonly GPUBindGroup[]>();
+  readonly groups = new Map<string, GPUBindGroup>();
   readonly #kernelIds = new Map<Kernel, number>();
 
   private constructor(gpu: Gpu) {
@@ -72,7 +75,7 @@ export class Pass {
   readonly #gpu: Gpu;
   readonly #arena: Arena;
   readonly #commands: Command[] = [];
-  readonly #offsets = new Map<string, number>();
+  readonly #offsets = new Map<string, Command["offsets"]>();
   readonly #params: Uint32Array<ArrayBuffer>[] = [];
 
   constructor(gpu: Gpu) {
@@ -113,11 +116,34 @@ export class Pass {
     if (workgroups.some((count) => count === 0)) return;
     this.#commands.push({
       kernel: kernel.name,
+      definition: kernel,
+      params,
       pipeline: this.#gpu.pipeline(kernel, constants),
-      groups: this.#bind(kernel, tensors),
-      params: this.#writeParams(kernel, params),
+      group: this.#bind(kernel, tensors),
+      offsets: this.#writeParams(kernel, params),
       workgroups,
     });
+  }
+
+  /**
+   * Records once more what was recorded from dispatch `begin` to `end`, scratch tensors included: what
+   * they hold in between is gone. Costs little beside recording it anew.
+   *
+   * @param params What else holds for the kernels that have such parameters.
+   */
+  repeat(begin: number, end: number, params: Readonly<Record<string, number>>): void {
+    const names = Object.keys(params);
+    for (const command of this.#commands.slice(begin, end)) {
+      const changed = names.filter((name) => name in command.params);
+      if (changed.length === 0) {
+        this.#commands.push(command);
+        continue;
+      }
+      const own = { ...command.params };
+      for (const name of changed) own[name] = params[name]!; // One of its names.
+      const offsets = this.#writeParams(command.definition, own);
+      this.#commands.push({ ...command, params: own, offsets });
+    }
   }
 
   /** Runs what was recorded, in order, then copies; the queue keeps the order of submissions. */
@@ -152,7 +178,7 @@ export class Pass {
     };
   }
 
-  #bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): readonly GPUBindGroup[] {
+  #bind(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup {
     let key = `${this.#arena.idOf(kernel)}:`;
     let isComplete = Object.keys(tensors).length === kernel.bindings.length;
     for (const { name } of kernel.bindings) {
@@ -168,28 +194,25 @@ export class Pass {
     }
     const cached = this.#arena.groups.get(key);
     if (cached) return cached;
-    const made = this.#makeGroups(kernel, tensors);
+    const made = this.#makeGroup(kernel, tensors);
     this.#arena.groups.set(key, made);
     return made;
   }
 
-  #makeGroups(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup[] {
-    const { device } = this.#gpu;
-    return this.#gpu.layouts(kernel).map((layout, group) => {
-      const entries: GPUBindGroupEntry[] = kernel.bindings
-        .filter((each) => each.group === group)
-        .map(({ binding, name }) => ({ binding, resource: { buffer: tensors[name]!.buffer } }));
-      if (kernel.paramsBinding?.group === group) {
-        entries.push({
-          binding: kernel.paramsBinding.binding,
-          resource: { buffer: this.#arena.buffer, size: PARAMS_BYTES },
-        });
-      }
-      return device.createBindGroup({ label: kernel.name, layout, entries });
-    });
+  #makeGroup(kernel: Kernel, tensors: Readonly<Record<string, Tensor>>): GPUBindGroup {
+    const entries: GPUBindGroupEntry[] = kernel.bindings
+      .map(({ binding, name }) => ({ binding, resource: { buffer: tensors[name]!.buffer } }));
+    if (kernel.paramsBinding) {
+      entries.push({
+        binding: kernel.paramsBinding.binding,
+        resource: { buffer: this.#arena.buffer, size: PARAMS_BYTES },
+      });
+    }
+    const layout = this.#gpu.layout(kernel);
+    return this.#gpu.device.createBindGroup({ label: kernel.name, layout, entries });
   }
 
-  #writeParams(kernel: Kernel, params: Readonly<Record<string, number>>): Command["params"] {
+  #writeParams(kernel: Kernel, params: Readonly<Record<string, number>>): Command["offsets"] {
     let key = `${this.#arena.idOf(kernel)}:`;
     let isComplete = Object.keys(params).length === kernel.params.length;
     for (const { name } of kernel.params) {
@@ -203,10 +226,9 @@ export class Pass {
           `[${kernel.params.map((each) => each.name)}]`,
       );
     }
-    if (!kernel.paramsBinding) return null;
-    const { group } = kernel.paramsBinding;
+    if (!kernel.paramsBinding) return NO_OFFSETS;
     const known = this.#offsets.get(key);
-    if (known !== undefined) return { group, offset: known };
+    if (known !== undefined) return known;
     if (this.#params.length === PARAMS_CAPACITY) {
       throw new RangeError(`Cannot record: more than ${PARAMS_CAPACITY} sets of params`);
     }
@@ -215,20 +237,17 @@ export class Pass {
     kernel.params.forEach(({ name, type }, i) => {
       (type === "u32" ? words : floats)[i] = params[name]!; // Complete, see above.
     });
-    const offset = this.#params.length * this.#arena.stride;
+    const offsets = [this.#params.length * this.#arena.stride];
     this.#params.push(words);
-    this.#offsets.set(key, offset);
-    return { group, offset };
+    this.#offsets.set(key, offsets);
+    return offsets;
   }
 }
 
 function encodePart(pass: GPUComputePassEncoder, part: readonly Command[]): void {
-  for (const { pipeline, groups, params, workgroups } of part) {
+  for (const { pipeline, group, offsets, workgroups } of part) {
     pass.setPipeline(pipeline);
-    groups.forEach((group, i) => {
-      if (params?.group === i) pass.setBindGroup(i, group, [params.offset]);
-      else pass.setBindGroup(i, group);
-    });
+    pass.setBindGroup(0, group, offsets as number[]); // Its type does not say that it is only read.
     pass.dispatchWorkgroups(workgroups[0] ?? 1, workgroups[1] ?? 1, workgroups[2] ?? 1);
   }
   pass.end();

@@ -16,6 +16,8 @@ const SMALL_FILES = new Set([
   "tokenizer_config.json",
   "chat_template.jinja",
 ]);
+/** What makes a tokenizer where there is no `tokenizer.json`. */
+const SPLIT_TOKENIZER_FILES = new Set(["vocab.json", "merges.txt", "added_tokens.json"]);
 const TOKENIZER_FILES = new Set(["tokenizer.json", "tokenizer_config.json"]);
 const SINGLE_FILE = "model.safetensors";
 const INDEX_FILE = "model.safetensors.index.json";
@@ -29,14 +31,16 @@ const INDEX_FILE = "model.safetensors.index.json";
 export function modelFiles(files: readonly HubFile[]): HubFile[] {
   const names = new Set(files.map(({ name }) => name));
   if (!names.has("config.json")) throw new HubError('it has no "config.json"');
+  const isSmall = (name: string) =>
+    SMALL_FILES.has(name) || (!names.has("tokenizer.json") && SPLIT_TOKENIZER_FILES.has(name));
   if (names.has(SINGLE_FILE)) {
-    return files.filter(({ name }) => SMALL_FILES.has(name) || name === SINGLE_FILE);
+    return files.filter(({ name }) => isSmall(name) || name === SINGLE_FILE);
   }
   if (!names.has(INDEX_FILE)) {
     throw new HubError(`it has no "${SINGLE_FILE}", and weights of other formats are never read`);
   }
   const isShard = (name: string) => name === INDEX_FILE || name.endsWith(".safetensors");
-  return files.filter(({ name }) => SMALL_FILES.has(name) || isShard(name));
+  return files.filter(({ name }) => isSmall(name) || isShard(name));
 }
 
 /**

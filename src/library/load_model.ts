@@ -1,4 +1,5 @@
 import { basename, fromFileUrl, resolve } from "@std/path";
+import { DEFAULT_CONTEXT } from "../commands/config.ts";
 import { createEngineWorker, startEngine, untilReady } from "../commands/engines.ts";
 import { Engine } from "./engine.ts";
 
@@ -10,6 +11,11 @@ export interface LoadOptions {
   readonly chatTemplate?: "plain";
   /** Texts that are generated at a time, from 1; else 8. More wait. */
   readonly maxConcurrent?: number;
+  /**
+   * Tokens of a prompt and its answer at most, for models whose context does not slide; else 4096, or
+   * what the model has. The device holds room for as many of every text.
+   */
+  readonly contextLength?: number;
   /** Bytes that the model may take on the device; else what the device has. */
   readonly memoryBytes?: number;
   /** Called while weights are read, with how much is done of how much. */
@@ -32,15 +38,16 @@ export async function loadModel(
 ): Promise<Engine> {
   const path = resolve(directory instanceof URL ? fromFileUrl(directory) : directory);
   const { onProgress, weights = null, chatTemplate = null, memoryBytes = null } = options;
-  const { maxConcurrent = MAX_CONCURRENT } = options;
-  if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) {
+  const { maxConcurrent = MAX_CONCURRENT, contextLength = DEFAULT_CONTEXT } = options;
+  for (const [name, value] of Object.entries({ maxConcurrent, contextLength })) {
+    if (Number.isInteger(value) && value >= 1) continue;
     throw new RangeError(
-      `Cannot load the model: maxConcurrent is ${maxConcurrent}, expected an integer from 1`,
+      `Cannot load the model: ${name} is ${value}, expected an integer from 1`,
     );
   }
   let worker: Worker | null = null;
   const running = startEngine({ id: basename(path), directory: path }, {
-    ...{ weights, chatTemplate, memoryBytes, maxConcurrent },
+    ...{ weights, chatTemplate, memoryBytes, maxConcurrent, contextLength },
     ...(onProgress === undefined ? {} : { onProgress }),
     createWorker: () => worker = createEngineWorker(),
     tune: false,

@@ -6,6 +6,7 @@ export type Strategy =
   | "first_hitting"
   | "ancestral"
   | "sequential"
+  | "random"
   | "low_confidence_static"
   | "low_confidence_dynamic"
   | "entropy_bounded";
@@ -32,6 +33,8 @@ export interface GenerateOptions {
   readonly stop?: string | readonly string[];
   /** Tokens denoised together: one of the model's `blockSizes`, else its own. */
   readonly blockSize?: number;
+  /** Tokens of a block denoised before those after them: a divisor of it, else the model's own. */
+  readonly subBlockSize?: number;
   /** Else `first_hitting`. */
   readonly strategy?: Strategy;
   /** Denoising steps per block; not with `first_hitting`. */

@@ -1,22 +1,20 @@
 import { z } from "zod";
-import { type Checkpoint, CheckpointError, type TensorEntry } from "../weights/checkpoint.ts";
-import { quote } from "../weights/errors.ts";
-import { elementCount } from "../weights/safetensors.ts";
-import { isFloatType } from "../weights/widen.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import {
+  count,
+  invalidConfig,
+  MAX_BLOCK_SIZE,
+  MAX_HEAD_SIZE,
+  parseConfigFile,
+  unsupported,
+} from "./config_file.ts";
 import type { DecodingRules } from "./decoding_rules.ts";
 import type { ModelConfig } from "./family.ts";
+import { checkTensors, countElements, type NamedShape } from "./named_shapes.ts";
 import { readTokenIds } from "./token_ids.ts";
-
-const CONFIG_FILE = "config.json";
 
 /** Width of the sinusoid that the timestep embedder takes. */
 const TIMESTEP_WIDTH = 256;
-
-/** Largest block size offered or accepted. */
-const MAX_BLOCK_SIZE = 1024;
-
-/** Largest head that attention takes. */
-const MAX_HEAD_SIZE = 256;
 
 // Source: kuleshov-group/bd3lms, `diffusion.py`: `_nucleus_sample`, `_semi_ar_sampler`.
 const DECODING: DecodingRules = {
@@ -39,9 +37,6 @@ export interface Bd3lmConfig extends ModelConfig {
   /** Width of the conditioning; 0 without `adaln`. */
   readonly condSize: number;
 }
-
-// Each bound is far above any published model, and keeps all products below 2^53.
-const count = (max: number) => z.int().min(1).max(max);
 
 /** Fields that change the forward pass, with the defaults of the published configuration class. */
 const ConfigFile = z.object({
@@ -68,7 +63,7 @@ const ConfigFile = z.object({
  * contradict each other, or the model is not a block diffusion model.
  */
 export function readBd3lmConfig(checkpoint: Checkpoint): Bd3lmConfig {
-  const file = parseConfigFile(checkpoint.config);
+  const file = checkConfigFile(parseConfigFile(ConfigFile, checkpoint.config));
   const headSize = file.hidden_dim / file.n_heads;
   const shape = {
     vocabSize: file.vocab_size,
@@ -87,7 +82,7 @@ export function readBd3lmConfig(checkpoint: Checkpoint): Bd3lmConfig {
     modelLength: file.model_length,
     blockSize: file.block_size,
     blockSizes: blockSizesOf(file.block_size, file.model_length),
-    parameters: requiredTensors(shape).reduce((sum, [, each]) => sum + elementCount(each), 0),
+    parameters: countElements(requiredTensors(shape)),
     ...tokens,
     stopTokens: tokens.eosToken === null ? [] : [tokens.eosToken],
     decoding: DECODING,
@@ -104,62 +99,33 @@ export function readBd3lmConfig(checkpoint: Checkpoint): Bd3lmConfig {
  * @throws {CheckpointError} Naming file and tensor.
  */
 export function checkBd3lmTensors(checkpoint: Checkpoint, config: Bd3lmConfig): void {
-  const required = new Map(requiredTensors(config));
-  const optional = new Map(optionalTensors(config));
-  for (const entry of checkpoint.tensors.values()) {
-    const shape = required.get(entry.name) ?? optional.get(entry.name);
-    if (shape === undefined) {
-      throw refuse(
-        entry,
-        "unexpected_tensor",
-        "is not part of the model that config.json describes",
-      );
-    }
-    if (!isFloatType(entry.dtype)) {
-      throw refuse(entry, "wrong_dtype", `has dtype ${entry.dtype}, expected F32, F16 or BF16`);
-    }
-    if (entry.shape.length !== shape.length || shape.some((size, i) => size !== entry.shape[i])) {
-      const found = quote(entry.shape);
-      throw refuse(entry, "wrong_shape", `has shape ${found}, expected ${quote(shape)}`);
-    }
-  }
-  for (const name of required.keys()) {
-    if (checkpoint.tensors.has(name)) continue;
-    const problem = `tensor ${quote(name)} is absent, expected shape ${quote(required.get(name))}`;
-    throw new CheckpointError(checkpoint.weightsFile, "missing_tensor", problem);
-  }
+  const [required, optional] = [requiredTensors(config), optionalTensors(config)];
+  checkTensors(checkpoint, { required, optional });
 }
 
-function parseConfigFile(json: unknown): z.output<typeof ConfigFile> {
-  const result = ConfigFile.safeParse(json);
-  if (!result.success) {
-    const [issue] = result.error.issues;
-    const key = String(issue?.path[0]);
-    const value = (json as Record<string, unknown>)[key]; // The path is one of a JSON object.
-    throw invalid(`key ${quote(key)} is ${quote(value)} (${issue?.message})`);
-  }
-  const file = result.data;
+type ConfigFile = z.output<typeof ConfigFile>;
+
+/** Checks what single fields do not show. */
+function checkConfigFile(file: ConfigFile): ConfigFile {
   if (!file.cross_attn || file.causal) {
     const [key, value] = file.causal ? ["causal", true] : ["cross_attn", false];
-    throw new CheckpointError(
-      CONFIG_FILE,
-      "unsupported_model",
+    throw unsupported(
       `key "${key}" is ${value}, expected ${!value}: this is no block diffusion model`,
     );
   }
   if (file.model_length % file.block_size !== 0) {
     const length = file.model_length;
-    throw invalid(`key "block_size" is ${file.block_size}, expected a divisor of ${length}`);
+    throw invalidConfig(`key "block_size" is ${file.block_size}, expected a divisor of ${length}`);
   }
   if (file.hidden_dim % (2 * file.n_heads) !== 0) {
     const [width, heads] = [file.hidden_dim, file.n_heads];
-    throw invalid(`key "n_heads" is ${heads}, expected heads of an even size to fill ${width}`);
+    throw invalidConfig(
+      `key "n_heads" is ${heads}, expected heads of an even size to fill ${width}`,
+    );
   }
   const headSize = file.hidden_dim / file.n_heads;
   if (headSize > MAX_HEAD_SIZE) {
-    throw new CheckpointError(
-      CONFIG_FILE,
-      "unsupported_model",
+    throw unsupported(
       `key "n_heads" is ${file.n_heads}: heads of ${headSize}, expected at most ${MAX_HEAD_SIZE}`,
     );
   }
@@ -179,8 +145,6 @@ export type Sizes = Pick<
   Bd3lmConfig,
   "vocabSize" | "hiddenSize" | "layers" | "condSize" | "headSize"
 >;
-/** A tensor's name and shape, as they stand in a checkpoint. */
-export type NamedShape = [name: string, shape: readonly number[]];
 
 /** Names and shapes of all parameters. */
 export function requiredTensors({ vocabSize, hiddenSize, layers, condSize }: Sizes): NamedShape[] {
@@ -220,16 +184,4 @@ function optionalTensors({ headSize }: Sizes): NamedShape[] {
     ["sampling_eps_min", []],
     ["sampling_eps_max", []],
   ];
-}
-
-function refuse(
-  { name, file }: TensorEntry,
-  code: "unexpected_tensor" | "wrong_dtype" | "wrong_shape",
-  problem: string,
-): CheckpointError {
-  return new CheckpointError(file, code, `tensor ${quote(name)} ${problem}`);
-}
-
-function invalid(problem: string): CheckpointError {
-  return new CheckpointError(CONFIG_FILE, "invalid_config", problem);
 }

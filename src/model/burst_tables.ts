@@ -9,7 +9,11 @@ interface Entry {
   readonly blockSize: number;
 }
 
-const STATUS_NAMES = { [STATUS.idle]: "idle", [STATUS.denoised]: "denoised" } as const;
+const STATUS_NAMES = {
+  [STATUS.idle]: "idle",
+  [STATUS.denoised]: "denoised",
+  [STATUS.committed]: "committed",
+} as const;
 
 /** What the host tells the device about a burst, and the journal that comes back. */
 export class BurstTables implements Disposable {
@@ -95,13 +99,14 @@ export class BurstTables implements Disposable {
     const floats = new Float32Array(words.buffer);
     return this.#entries.map((entries) =>
       entries.map(({ slot, at, blockSize }): LaneResult => {
-        const [status = 0, start = 0, step = 0, nfe = 0, masked = 0] = words.subarray(at);
+        const [status = 0, start = 0, step = 0, nfe = 0, masked = 0, over = 0] = words.subarray(at);
         const first = at + JOURNAL_HEADER;
         const block = words.subarray(first, first + blockSize);
         const tokens = Array.from(block, (token) => token === this.#maskToken ? null : token);
         const confidence = [...floats.subarray(first + blockSize, first + 2 * blockSize)];
         const name = STATUS_NAMES[status as keyof typeof STATUS_NAMES] ?? "failed";
-        return { slot, status: name, start, step, nfe, masked, tokens, confidence };
+        const isOver = over === 1;
+        return { slot, status: name, start, step, nfe, masked, isOver, tokens, confidence };
       })
     );
   }

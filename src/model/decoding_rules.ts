@@ -25,3 +25,10 @@ export interface SamplingDefaults {
   readonly steps?: number;
   readonly threshold?: number;
 }
+
+/**
+ * Tokens of a sub-block where logits are shifted and a request does not say.
+ *
+ * Source: Fast-dLLM v2, `generate`, `small_block_size`.
+ */
+export const USUAL_SUB_BLOCK = 8;

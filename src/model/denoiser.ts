@@ -42,8 +42,11 @@ export interface PassPlan {
 /** What a pass did to one of its sequences. */
 export interface LaneResult {
   readonly slot: number;
-  /** `idle`: it was over before. `failed`: the network gave no finite numbers. */
-  readonly status: "idle" | "denoised" | "failed";
+  /**
+   * `idle`: it was over before. `failed`: the network gave no finite numbers. `committed`: a clean
+   * block went to the cache by itself and gave the first token of the next one, which this is about.
+   */
+  readonly status: "idle" | "denoised" | "committed" | "failed";
   /** Position of its block. */
   readonly start: number;
   /** Denoising steps and forward passes of the block so far. */
@@ -51,6 +54,8 @@ export interface LaneResult {
   readonly nfe: number;
   /** Masks left in the block. */
   readonly masked: number;
+  /** Whether the sequence takes part in no further pass; the block may have masks after its end. */
+  readonly isOver: boolean;
   /** The block after the step; `null` where masked. */
   readonly tokens: readonly (number | null)[];
   /** Probabilities with which the step revealed its tokens, as in {@linkcode tokens}; else 0. */
@@ -97,8 +102,10 @@ export interface Denoiser extends Disposable {
   /** What is kept for sequences that begin alike. */
   readonly prefixCache: PrefixCacheUse;
   readonly memory: DeviceMemory;
-  /** Position at which the first generated block begins: prompt tokens before it are prefilled. */
+  /** Position of the first block that the sequence runs: prompt tokens before it are prefilled. */
   firstBlockStart(options: SequenceOptions): number;
+  /** Rows that a sequence has in one pass at most. */
+  rowsFor(options: SequenceOptions): number;
   /** Pages that a sequence needs from its first pass to its last. */
   pagesFor(options: SequenceOptions): number;
   /** Whether there are pages for a sequence now. */

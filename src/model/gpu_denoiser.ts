@@ -21,8 +21,9 @@ import type {
 import { headParts } from "./head_parts.ts";
 import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
+import { pageDemand } from "./page_demand.ts";
 import { RowForecast } from "./row_forecast.ts";
-import { type PageDemand, SequencePages } from "./sequence_pages.ts";
+import { SequencePages } from "./sequence_pages.ts";
 import {
   firstBlock,
   firstBlockStart,
@@ -50,11 +51,21 @@ export function denoiserLimits(
     // Every slot may slide with the trained block size; one at least with the largest.
     pages: Math.max(slots * pagesFor(modelLength + blockSize), maxPages),
     pageTokens: PAGE_TOKENS,
-    rows: Math.max(MIN_ROWS, 2 * largest),
+    // All slots may commit a block of the trained size and denoise the next in one pass.
+    rows: Math.max(MIN_ROWS, 2 * largest, 2 * slots * blockSize),
     passes: MAX_PASSES,
     promptRows: 4 * Math.max(MIN_ROWS, largest),
   };
 }
+
+/** Where a pass is recorded to. */
+interface Recording {
+  readonly pass: Pass;
+  readonly tables: BurstTables;
+}
+
+/** Dispatches of the passes of a burst, by what these have room for. */
+type Recorded = Map<string, { readonly begin: number; readonly end: number }>;
 
 /** Network, cache and sampler on the device. */
 export class GpuDenoiser implements Denoiser {
@@ -104,11 +115,7 @@ export class GpuDenoiser implements Denoiser {
     );
   }
 
-  /**
-   * Allocates cache and state for `slots` sequences.
-   *
-   * @param options `prefixCache`: whether keys and values are kept for sequences that begin alike.
-   */
+  /** Allocates cache and state for `slots` sequences, and keeps for others what they have stored. */
   static async open(
     gpu: Gpu,
     network: Network,
@@ -134,18 +141,19 @@ export class GpuDenoiser implements Denoiser {
   }
 
   firstBlockStart(options: SequenceOptions): number {
-    return firstBlockStart(options);
+    return firstBlockStart(options, this.#network.config.decoding);
+  }
+
+  rowsFor({ blockSize }: SequenceOptions): number {
+    return this.#network.config.decoding.shiftsLogits ? blockSize : 2 * blockSize;
   }
 
   pagesFor(options: SequenceOptions): number {
-    // Positions go round the pages once the window slides: a block and all that it sees, and the
-    // block before it, which is committed in the same pass.
-    const window = this.#network.config.modelLength + options.blockSize;
-    return pagesFor(Math.min(positionsOf(options), window));
+    return pageDemand(options, this.#network.config).count;
   }
 
   hasRoom(options: SequenceOptions): boolean {
-    return this.#pages.hasRoom(this.#demandOf(options));
+    return this.#pages.hasRoom(pageDemand(options, this.#network.config));
   }
 
   open(slot: number, options: SequenceOptions): void {
@@ -156,13 +164,15 @@ export class GpuDenoiser implements Denoiser {
         `Cannot open a sequence: it may reach position ${reach}, expected ${MAX_POSITIONS} at most`,
       );
     }
-    this.#pages.open(slot, this.#demandOf(options));
-    this.#open.set(slot, { options, forecast: new RowForecast(options) });
+    this.#pages.open(slot, pageDemand(options, this.#network.config));
     const { sequences, tokens } = this.#state;
-    const sequence = packSequence(options, config.modelLength);
+    const { maskToken, decoding: rules, modelLength: window } = config;
+    const sequence = packSequence(options, { window, rules });
+    this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
-    const place = slot * 2 * this.#maxBlock + firstBlockStart(options) % (2 * options.blockSize);
-    this.#gpu.write(tokens, firstBlock(options, config.maskToken), place * 4);
+    const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
+    const place = slot * 2 * this.#maxBlock + offset;
+    this.#gpu.write(tokens, firstBlock(options, { maskToken, rules }), place * 4);
   }
 
   reuse(slot: number, position: number): number {
@@ -172,7 +182,7 @@ export class GpuDenoiser implements Denoiser {
   close(slot: number, remains: Remains | null): void {
     const { options } = this.#openIn(slot);
     // A network that is told the noise level stores other keys for what it has generated.
-    const end = this.#network.config.timeConditioning ? firstBlockStart(options) : undefined;
+    const end = this.#network.config.timeConditioning ? this.firstBlockStart(options) : undefined;
     this.#pages.close(slot, remains && { ...remains, tokens: remains.tokens.slice(0, end) });
     this.#open.delete(slot);
   }
@@ -184,7 +194,10 @@ export class GpuDenoiser implements Denoiser {
       blockSizeOf: (slot) => this.#openIn(slot).options.blockSize,
       window: this.#network.config.modelLength,
     });
-    segments.forEach((segment, i) => this.#recordPass(pass, tables, { segment, ...passes[i]! }));
+    const recorded: Recorded = new Map();
+    segments.forEach((segment, i) =>
+      this.#recordPass({ pass, tables, recorded }, { segment, ...passes[i]! })
+    );
     const submit = pass.encode([tables.journalCopy]);
     const stored = passes.flatMap(({ prompts }) => prompts).map(({ slot, position, tokens }) =>
       this.#pages.storing(slot, position + tokens.length)
@@ -210,10 +223,10 @@ export class GpuDenoiser implements Denoiser {
       window: 0,
     });
     tables.upload();
-    const { blockSize } = this.#network.config;
-    for (const bound of [blockSize, 2 * blockSize]) {
+    const { blockSize, decoding } = this.#network.config;
+    for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      this.#recordRows(pass, tables, { segment, lanes: 0, bound, headBound: 1 });
+      this.#recordRows({ pass, tables }, { segment, lanes: 0, bound, headBound: 1 });
       pass.submit();
     }
   }
@@ -225,8 +238,7 @@ export class GpuDenoiser implements Denoiser {
 
   /** One pass from the plan to the tokens; nothing in it waits for the host. */
   #recordPass(
-    pass: Pass,
-    tables: BurstTables,
+    { pass, tables, recorded }: Recording & { readonly recorded: Recorded },
     { segment, lanes, prompts }: PassPlan & { readonly segment: number },
   ): void {
     // The device knows how many rows live; the host only how many there can be.
@@ -234,13 +246,18 @@ export class GpuDenoiser implements Denoiser {
     const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
     const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
-    this.#recordRows(pass, tables, { segment, lanes: lanes.length, bound, headBound });
+    // With as much room, only the place of its table in the burst differs.
+    const key = [lanes.length, bound, headBound].join();
+    const like = recorded.get(key);
+    if (like) return pass.repeat(like.begin, like.end, { segment });
+    const begin = pass.dispatches;
+    this.#recordRows({ pass, tables }, { segment, lanes: lanes.length, bound, headBound });
+    recorded.set(key, { begin, end: pass.dispatches });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
-    pass: Pass,
-    { burst, journal }: BurstTables,
+    { pass, tables: { burst, journal } }: Recording,
     { segment, lanes, bound, headBound }: {
       readonly segment: number;
       readonly lanes: number;
@@ -249,38 +266,30 @@ export class GpuDenoiser implements Denoiser {
     },
   ): void {
     const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
-    const common = { burst, sequences, tokens, segment, lanes };
-    const maxBlock = this.#maxBlock;
-    const { maskToken } = this.#network.config;
-    plan(pass, { ...common, rows, heads, counts, sigma, maxBlock, maskToken });
+    const { maskToken, decoding } = this.#network.config;
+    const model = {
+      maxBlock: this.#maxBlock,
+      maskToken,
+      isScheduled: decoding.quota === "schedule",
+      isShifted: decoding.shiftsLogits,
+    };
+    const common = { burst, sequences, tokens, heads, counts, segment, lanes, ...model };
+    plan(pass, { ...common, rows, sigma });
     const conditions = 2 * lanes + 1;
     const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
     if (normalized) this.#propose(pass, { normalized, headBound });
-    reveal(pass, { ...common, heads, proposals, counts, journal, maxBlock });
+    reveal(pass, { ...common, proposals, journal });
   }
 
   #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
     const { heads, counts, proposals } = this.#state;
-    const { vocabSize: vocabulary, maskToken } = this.#network.config;
+    const { vocabSize: vocabulary, maskToken, decoding } = this.#network.config;
+    const model = { vocabulary, maskToken, keepsCrossing: decoding.keepsCrossing };
     for (const part of headParts(headBound, this.#network.config)) {
       using logits = this.#network.logits(pass, normalized, { counts, ...part });
-      const firstHead = part.skip;
-      propose(pass, { logits, heads, counts, proposals, firstHead, vocabulary, maskToken });
+      propose(pass, { logits, heads, counts, proposals, firstHead: part.skip, ...model });
     }
-  }
-
-  #demandOf(options: SequenceOptions): PageDemand {
-    const { prompt, blockSize } = options;
-    // The commit of the last block gives the logits for the next one's first token.
-    const needed = this.#network.config.decoding.shiftsLogits ? 1 : 0;
-    const end = Math.max(0, firstBlockStart(options) - needed);
-    return {
-      prompt: prompt.slice(0, end),
-      blockSize,
-      count: this.pagesFor(options),
-      positions: positionsOf(options),
-    };
   }
 
   #openIn(slot: number): { options: SequenceOptions; forecast: RowForecast } {
@@ -288,9 +297,4 @@ export class GpuDenoiser implements Denoiser {
     if (!opened) throw new RangeError(`Cannot use slot ${slot}: it is free, expected open`);
     return opened;
   }
-}
-
-/** Positions that a sequence writes at most: whole blocks. */
-function positionsOf({ prompt, maxTokens, blockSize }: SequenceOptions): number {
-  return Math.ceil((prompt.length + maxTokens) / blockSize) * blockSize;
 }

@@ -2,10 +2,12 @@
 import { type Gpu, GpuError } from "../gpu/mod.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightFormat } from "../weights/formats.ts";
-import { allocateBd3lm, type Allocated, type LoadOptions } from "./bd3lm_load.ts";
+import { allocateBd3lm } from "./bd3lm_load.ts";
 import { type FamilyConfig, readFamilyConfig } from "./family.ts";
 import { checkMemory, estimateMemory, type MemoryEstimate } from "./memory.ts";
 import type { Network } from "./network.ts";
+import { allocateQwen } from "./qwen_load.ts";
+import type { Allocated, LoadOptions } from "./weight_loader.ts";
 
 export type { Denoiser } from "./denoiser.ts";
 export { GpuDenoiser } from "./gpu_denoiser.ts";
@@ -19,6 +21,8 @@ export interface LoadModelOptions {
   readonly weights: WeightFormat | null;
   /** Sequences that will run at a time. */
   readonly slots: number;
+  /** See {@linkcode readFamilyConfig}. */
+  readonly contextLength?: number;
   /** Pages of a cache for likelihoods; none where left out. */
   readonly scorePages?: number;
   /** What the device can hold, bytes; `null` where unknown. */
@@ -43,16 +47,17 @@ export function defaultFormat(checkpoint: Checkpoint): WeightFormat {
 export async function allocateModel(
   gpu: Gpu,
   checkpoint: Checkpoint,
-  { weights, slots, scorePages = 0, memoryBytes, onProgress }: LoadModelOptions,
+  options: LoadModelOptions,
 ): Promise<{ network: Network; fill: () => Promise<void> }> {
-  const config = readFamilyConfig(checkpoint);
+  const { weights, slots, scorePages = 0, memoryBytes, onProgress } = options;
+  const config = readFamilyConfig(checkpoint, options);
   const format = weights ?? defaultFormat(checkpoint);
   const estimate = estimateMemory(config, { format, slots, scorePages });
   checkMemory(estimate, memoryBytes);
-  const options = { config, format, ...(onProgress && { onProgress }) };
+  const loading = { config, format, ...(onProgress && { onProgress }) };
   let allocated: Allocated<Network> | undefined;
   try {
-    await inMemory(gpu, estimate, () => allocated = allocate(gpu, checkpoint, options));
+    await inMemory(gpu, estimate, () => allocated = allocate(gpu, checkpoint, loading));
   } catch (error) {
     allocated?.network[Symbol.dispose]();
     throw error;
@@ -89,5 +94,8 @@ function allocate(
   switch (config.modelType) {
     case "bd3lm":
       return allocateBd3lm(gpu, checkpoint, { ...options, config });
+    case "sdar":
+    case "fast_dllm":
+      return allocateQwen(gpu, checkpoint, { ...options, config });
   }
 }

@@ -1,5 +1,6 @@
 import { seedWords } from "../diffusion/random.ts";
 import type { StrategyOptions } from "../diffusion/remasking/mod.ts";
+import type { DecodingRules } from "./decoding_rules.ts";
 
 /** What a sequence asks of the denoiser. */
 export interface SequenceOptions {
@@ -9,6 +10,11 @@ export interface SequenceOptions {
   readonly maxTokens: number;
   /** Tokens per block: one of the model's block sizes. */
   readonly blockSize: number;
+  /**
+   * Tokens of a sub-block: a divisor of the block size, which it is where left out. Of a block's
+   * sub-blocks only the leftmost one with masks is denoised; steps and quotas are those of a sub-block.
+   */
+  readonly subBlockSize?: number;
   /** Remasking strategy with its options, defaults filled in. */
   readonly strategy: StrategyOptions;
   /** 0 takes the most probable token at each position. */
@@ -21,12 +27,15 @@ export interface SequenceOptions {
   readonly seed: number;
   /** Number of this choice among the samples of one request; draws from its own stream. */
   readonly choice: number;
-  /** Token that ends the sequence; `null` goes on to the length. */
-  readonly stopToken: number | null;
+  /** Tokens that end the sequence, {@linkcode MAX_STOP_TOKENS} at most; with none it has its length. */
+  readonly stopTokens: readonly number[];
 }
 
+/** Tokens that a sequence can end with. */
+export const MAX_STOP_TOKENS = 4;
+
 /** Words of a sequence in `kernels/sequence.wgsl`. */
-export const SEQUENCE_WORDS = 24;
+export const SEQUENCE_WORDS = 29;
 
 const NO_TOKEN = 0xffff_ffff;
 const PHASE_DENOISE = 1;
@@ -36,48 +45,93 @@ const STRATEGY_NUMBERS: Readonly<Record<StrategyOptions["strategy"], number>> = 
   first_hitting: 0,
   ancestral: 1,
   sequential: 2,
-  low_confidence_static: 3,
-  low_confidence_dynamic: 4,
-  entropy_bounded: 5,
+  random: 3,
+  low_confidence_static: 4,
+  low_confidence_dynamic: 5,
+  entropy_bounded: 6,
 };
 
-/** Denoising steps that a block may take. */
-export function stepsOf({ strategy, blockSize }: SequenceOptions): number {
-  return strategy.strategy === "first_hitting" ? blockSize : strategy.steps ?? blockSize;
+/** Denoising steps that a sub-block may take. */
+export function stepsOf(
+  options: Pick<SequenceOptions, "strategy" | "blockSize" | "subBlockSize">,
+): number {
+  const { strategy } = options;
+  const most = subBlockSizeOf(options);
+  return strategy.strategy === "first_hitting" ? most : strategy.steps ?? most;
 }
 
-/** Position of the first generated block: the multiple of the block size that the prompt reaches. */
-export function firstBlockStart({ prompt, blockSize }: SequenceOptions): number {
-  return Math.floor(prompt.length / blockSize) * blockSize;
+/** Tokens of a sub-block. */
+export function subBlockSizeOf(
+  { blockSize, subBlockSize = blockSize }: Pick<SequenceOptions, "blockSize" | "subBlockSize">,
+): number {
+  return subBlockSize;
+}
+
+/**
+ * Position of the first block that the sequence itself runs: the multiple of the block size that the
+ * prompt reaches. Where logits are shifted and the prompt ends there, its last block: what commits it
+ * gives the first token.
+ */
+export function firstBlockStart(
+  { prompt, blockSize }: Pick<SequenceOptions, "prompt" | "blockSize">,
+  { shiftsLogits }: DecodingRules,
+): number {
+  const known = shiftsLogits ? Math.max(0, prompt.length - 1) : prompt.length;
+  return Math.floor(known / blockSize) * blockSize;
 }
 
 /**
  * A sequence before its first pass, field by field as in `kernels/sequence.wgsl`.
  *
- * @param window Tokens that the network sees at once.
+ * @param model `window`: tokens that the network sees at once.
+ * @throws {RangeError} If it may end with too many tokens, or sub-blocks do not fill the block.
  */
-export function packSequence(options: SequenceOptions, window: number): Uint32Array<ArrayBuffer> {
-  const { prompt, strategy, blockSize } = options;
+export function packSequence(
+  options: SequenceOptions,
+  { window, rules }: { readonly window: number; readonly rules: DecodingRules },
+): Uint32Array<ArrayBuffer> {
+  checkSequence(options);
+  const { prompt, strategy, blockSize, stopTokens } = options;
+  const subBlockSize = subBlockSizeOf(options);
   const words = new Uint32Array(SEQUENCE_WORDS);
   const floats = new Float32Array(words.buffer);
-  const start = firstBlockStart(options);
+  const start = firstBlockStart(options, rules);
   words.set([...seedWords(options.seed), options.choice, STRATEGY_NUMBERS[strategy.strategy]]);
   words[4] = stepsOf(options);
   floats[5] = "threshold" in strategy ? strategy.threshold : 0;
   floats[6] = "entropy_bound" in strategy ? strategy.entropy_bound : 0;
   floats.set([options.temperature, options.topP], 7);
-  words.set([options.topK, blockSize, Math.floor(window / blockSize)], 9);
-  words.set([prompt.length, prompt.length + options.maxTokens], 12);
-  words[14] = options.stopToken ?? NO_TOKEN;
-  words.set([PHASE_DENOISE, start, start + blockSize - prompt.length, 0, 0], 15);
+  words.set([options.topK, blockSize, subBlockSize, Math.floor(window / blockSize)], 9);
+  words.set([prompt.length, prompt.length + options.maxTokens], 13);
+  words.fill(NO_TOKEN, 15, 15 + MAX_STOP_TOKENS);
+  words.set(stopTokens, 15);
+  words.set([PHASE_DENOISE, start, start + blockSize - prompt.length], 19);
   // Time of the first block, and of the prompt before it, which is clean.
-  floats.set([1, 0], 20);
+  floats.set([1, 0], 25);
   return words;
 }
 
+function checkSequence({ stopTokens, ...options }: SequenceOptions): void {
+  const { blockSize } = options;
+  const subBlockSize = subBlockSizeOf(options);
+  if (stopTokens.length > MAX_STOP_TOKENS) {
+    throw new RangeError(
+      `Cannot open a sequence: ${stopTokens.length} tokens end it, expected ${MAX_STOP_TOKENS} at most`,
+    );
+  }
+  if (subBlockSize < 1 || blockSize % subBlockSize !== 0) {
+    throw new RangeError(
+      `Cannot open a sequence: its sub-block size is ${subBlockSize}, expected a divisor of ${blockSize}`,
+    );
+  }
+}
+
 /** The tokens of the first block: what is left of the prompt, then masks. */
-export function firstBlock(options: SequenceOptions, maskToken: number): Uint32Array<ArrayBuffer> {
-  const tail = options.prompt.slice(firstBlockStart(options));
+export function firstBlock(
+  options: SequenceOptions,
+  { maskToken, rules }: { readonly maskToken: number; readonly rules: DecodingRules },
+): Uint32Array<ArrayBuffer> {
+  const tail = options.prompt.slice(firstBlockStart(options, rules));
   const tokens = new Uint32Array(options.blockSize).fill(maskToken);
   tokens.set(tail);
   return tokens;

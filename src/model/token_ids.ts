@@ -12,8 +12,12 @@ export interface TokenIds {
 }
 
 const TOKENIZER_FILE = "tokenizer.json";
+const SETTINGS_FILE = "tokenizer_config.json";
+/** Ids by token: older exports have it beside a vocabulary. */
+const ADDED_FILE = "added_tokens.json";
 
-type Role = "mask" | "bos" | "eos";
+/** What a token may be for. */
+export type Role = "mask" | "bos" | "eos";
 
 /** Names under which a tokenizer may have the token; BERT's has no `bos_token`. */
 const NAMES: Readonly<Record<Role, readonly string[]>> = {
@@ -31,6 +35,7 @@ const TokenizerConfig = z.looseObject({
   sep_token: Named,
   added_tokens_decoder: z.record(z.string(), z.object({ content: z.string() })).nullish(),
 });
+const AddedIds = z.record(z.string(), z.number());
 const TokenizerIds = z.looseObject({
   added_tokens: z.array(z.object({ id: z.number(), content: z.string() })).nullish(),
 });
@@ -46,7 +51,7 @@ const TokenizerIds = z.looseObject({
  * @throws {CheckpointError} If an id is not in the vocabulary, or the mask has a second meaning.
  */
 export function readTokenIds(checkpoint: Checkpoint, vocabSize: number): TokenIds {
-  const files = readFiles(checkpoint, vocabSize);
+  const files = readTokenFiles(checkpoint, vocabSize);
   const find = (role: Role) => findToken(files, role, vocabSize);
   const maskToken = find("mask") ?? vocabSize - 1;
   // The convention needs both ids at the end; with a mask elsewhere it says nothing.
@@ -65,30 +70,57 @@ export function readTokenIds(checkpoint: Checkpoint, vocabSize: number): TokenId
   return { maskToken, bosToken, eosToken };
 }
 
-interface Files {
+/** What the files of a checkpoint say about tokens with a meaning of their own. */
+export interface TokenFiles {
   readonly config: Readonly<Record<string, unknown>>;
   readonly generation: Readonly<Record<string, unknown>>;
   readonly tokenizerConfig: z.output<typeof TokenizerConfig>;
   /** Id of a token by its text. Opens `tokenizer.json`, which is large, when first called. */
   readonly idOf: (text: string) => unknown;
+  /** Tokens added to the vocabulary, from whichever file has some. Opens `tokenizer.json` likewise. */
+  readonly added: () => readonly AddedToken[];
 }
 
-function readFiles(checkpoint: Checkpoint, vocabSize: number): Files {
-  const file = "tokenizer_config.json";
+/** A token beside those that merges make. */
+export interface AddedToken {
+  readonly content: string;
+  readonly id: number;
+  /** Where it is said. */
+  readonly file: string;
+}
+
+/**
+ * Reads the small files that may name tokens.
+ *
+ * @throws {CheckpointError} If one of them is not as expected.
+ */
+export function readTokenFiles(checkpoint: Checkpoint, vocabSize: number): TokenFiles {
   let tokenizer: Record<string, unknown> | null = null;
+  const readTokenizer = () => tokenizer ??= readTokenizerFile(checkpoint, vocabSize) ?? {};
+  const settings = checkpoint.json(SETTINGS_FILE) ?? {};
+  const tokenizerConfig = parse(TokenizerConfig, settings, SETTINGS_FILE);
   return {
     config: checkpoint.config,
     generation: checkpoint.json("generation_config.json") ?? {},
-    tokenizerConfig: parse(TokenizerConfig, checkpoint.json(file) ?? {}, file),
-    idOf: (text) => {
-      tokenizer ??= readTokenizerFile(checkpoint, vocabSize) ?? {};
-      return findInTokenizer(tokenizer, text);
+    tokenizerConfig,
+    idOf: (text) => findInTokenizer(readTokenizer(), text),
+    added: () => {
+      const named = tokenizerConfig.added_tokens_decoder ?? {};
+      const tokens = parse(TokenizerIds, readTokenizer(), TOKENIZER_FILE).added_tokens ?? [];
+      const ids = parse(AddedIds, checkpoint.json(ADDED_FILE) ?? {}, ADDED_FILE);
+      return [
+        ...Object.entries(named).map(([id, { content }]) => (
+          { content, id: Number(id), file: SETTINGS_FILE }
+        )),
+        ...tokens.map((each) => ({ ...each, file: TOKENIZER_FILE })),
+        ...Object.entries(ids).map(([content, id]) => ({ content, id, file: ADDED_FILE })),
+      ];
     },
   };
 }
 
 /** undefined where no file says anything, null where there is said to be none. */
-function findToken(files: Files, role: Role, vocabSize: number): number | null | undefined {
+function findToken(files: TokenFiles, role: Role, vocabSize: number): number | null | undefined {
   const key = `${role}_token_id`;
   const stated = files.config[key];
   if (stated === null && role !== "mask") return null;
@@ -100,13 +132,18 @@ function findToken(files: Files, role: Role, vocabSize: number): number | null |
   ) {
     if (value === undefined || value === null) continue;
     // There may be several ends, the main one first.
-    return expectId(Array.isArray(value) ? value[0] : value, { file, key, vocabSize });
+    return expectTokenId(Array.isArray(value) ? value[0] : value, { file, key, vocabSize });
   }
   return findNamedToken(files, role, vocabSize);
 }
 
-function findNamedToken(
-  { tokenizerConfig, idOf }: Files,
+/**
+ * Finds the token that the tokenizer names as having a role.
+ *
+ * @throws {CheckpointError} If its id is not in the vocabulary.
+ */
+export function findNamedToken(
+  { tokenizerConfig, idOf }: TokenFiles,
   role: Role,
   vocabSize: number,
 ): number | undefined {
@@ -116,14 +153,14 @@ function findNamedToken(
     if (text === undefined) continue;
     for (const [id, { content }] of Object.entries(tokenizerConfig.added_tokens_decoder ?? {})) {
       if (content !== text) continue;
-      return expectId(/^\d+$/.test(id) ? Number(id) : id, {
-        file: "tokenizer_config.json",
+      return expectTokenId(/^\d+$/.test(id) ? Number(id) : id, {
+        file: SETTINGS_FILE,
         key,
         vocabSize,
       });
     }
     const id = idOf(text);
-    if (id !== undefined) return expectId(id, { file: TOKENIZER_FILE, key: text, vocabSize });
+    if (id !== undefined) return expectTokenId(id, { file: TOKENIZER_FILE, key: text, vocabSize });
   }
   return undefined;
 }
@@ -147,7 +184,12 @@ function parse<T>(schema: z.ZodType<T>, json: unknown, file: string): T {
   );
 }
 
-function expectId(
+/**
+ * Checks a token id that stands in a file.
+ *
+ * @throws {CheckpointError} If it is not in the vocabulary.
+ */
+export function expectTokenId(
   id: unknown,
   { file, key, vocabSize }: { file: string; key: string; vocabSize: number },
 ): number {

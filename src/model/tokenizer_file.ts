@@ -1,4 +1,5 @@
 import { type Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
+import { readVocabAndMerges } from "./vocab_and_merges.ts";
 
 const TOKENIZER_FILE = "tokenizer.json";
 
@@ -8,7 +9,7 @@ const TOKENS_IN_REACH = 150_000;
 const BYTES_PER_TOKEN = 1300;
 
 /**
- * Reads `tokenizer.json`, bounded by what a tokenizer for `vocabSize` tokens holds and by the size
+ * Reads `tokenizer.json`, or what it would say for a `vocab.json` and `merges.txt`, bounded by what a tokenizer for `vocabSize` tokens holds and by the size
  * of the weights: a tokenizer may not take more memory than all the rest.
  *
  * @returns null where there is no such file.
@@ -20,7 +21,7 @@ export function readTokenizerFile(
 ): Record<string, unknown> | null {
   const reach = TOKENS_IN_REACH + Math.floor(checkpoint.sizeBytes / BYTES_PER_TOKEN);
   const maxTokens = Math.min(vocabSize, reach);
-  const json = checkpoint.json(TOKENIZER_FILE, {
+  const limits = {
     // Indented by two, real files have up to 140 bytes for a token and its merge.
     maxBytes: Math.min(
       (2 << 20) + 256 * maxTokens,
@@ -28,7 +29,8 @@ export function readTokenizerFile(
     ),
     // A token is two keys and values, its merge three, and an added token about sixteen.
     maxValues: 100_000 + 5 * maxTokens,
-  });
+  };
+  const json = checkpoint.json(TOKENIZER_FILE, limits) ?? readVocabAndMerges(checkpoint, limits);
   const vocab = vocabularyOf(json);
   const tokens = vocab === null ? 0 : Object.keys(vocab).length;
   if (tokens <= maxTokens) return json;

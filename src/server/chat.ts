@@ -2,7 +2,8 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { readJson } from "./body.ts";
 import type { AppEnv } from "./context.ts";
-import { checkMessages, Messages, promptOf } from "./chat_messages.ts";
+import { RequestError } from "./errors.ts";
+import { checkMessages, Messages, promptOf, TemplateSwitches } from "./chat_messages.ts";
 import { answerOpenAi } from "./openai_answer.ts";
 import type { AnswerShape } from "./openai_chunks.ts";
 import { checkAnswerFields, choices, lengthOf, OPENAI_FIELDS } from "./openai_requests.ts";
@@ -16,6 +17,14 @@ export const ChatFields = z.strictObject({
   messages: Messages,
   max_completion_tokens: OPENAI_FIELDS.max_tokens
     .describe("Another name of `max_tokens`; both may be given with the same value."),
+  chat_template_kwargs: TemplateSwitches.optional().describe(
+    "What to switch on or off in the model's chat template, by the names that it has, such as " +
+      "`enable_thinking`.",
+  ),
+  diffusing: z.boolean().default(false).describe(
+    "Whether drafts come first, each the whole message so far: only with `stream`, for clients " +
+      "that replace what they have by chunks with `diffusion_meta`.",
+  ),
 });
 
 const SHAPE: AnswerShape = {
@@ -34,11 +43,12 @@ export function postChat(parts: ServerParts): (c: Context<AppEnv>) => Promise<Re
     const body = await readJson(c.req.raw, parts.settings);
     const request = parseGeneration(ChatFields, { ...body, ...checkMessages(body) });
     checkAnswerFields(request, { prompts: 1 });
+    checkDrafts(request);
     const length = lengthOf(request);
     const model = await parts.models.find(request.model);
-    const prompt = promptOf(request.messages, model);
+    const prompt = promptOf(request.messages, model, { switches: request.chat_template_kwargs });
     const { randomBytes, settings: { maxOutputTokens } } = parts;
-    const options = { maxOutputTokens, trace: false, randomBytes };
+    const options = { maxOutputTokens, trace: request.diffusing, randomBytes };
     const names = { prompt: "messages", maxTokens: length.name };
     const planned = planGeneration({ ...request, max_tokens: length.maxTokens, prompt }, model, {
       ...options,
@@ -52,7 +62,15 @@ export function postChat(parts: ServerParts): (c: Context<AppEnv>) => Promise<Re
       stop: request.stop,
       stream: request.stream,
       includeUsage: request.stream_options?.include_usage ?? false,
+      hasDrafts: request.diffusing,
     };
     return await answerOpenAi(c, parts, { job, shape: SHAPE });
   };
+}
+
+/** @throws {RequestError} If drafts are asked for and there is no stream that could have them. */
+function checkDrafts({ diffusing, stream }: z.output<typeof ChatFields>): void {
+  if (!diffusing || stream) return;
+  const message = "diffusing can only be true with stream: true";
+  throw new RequestError("incompatible_parameters", message, { param: "diffusing" });
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { ChatTemplateError } from "../text/chat_template.ts";
-import { RequestError, show } from "./errors.ts";
+import { type ChatTemplate, ChatTemplateError } from "../text/chat_template.ts";
+import { cut, RequestError, show } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 
 const ROLES = ["system", "developer", "user", "assistant"] as const;
@@ -80,28 +80,59 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Switches of a template, as a request sets them. */
+export const TemplateSwitches = z.record(z.string(), z.boolean().nullable());
+
+/** Values by the names of switches; null leaves one as it is. */
+export type TemplateSwitches = z.output<typeof TemplateSwitches>;
+
 /**
  * The prompt that the model's template makes of a chat.
  *
- * @throws {RequestError} If the model has no template, or it does not take these messages.
+ * @throws {RequestError} If the model has no template, or it does not take these messages, or has no
+ * such switches.
  */
 export function promptOf(
   messages: z.output<typeof Messages>,
   { chat, engine }: LoadedModel,
+  { switches = {} }: { readonly switches?: TemplateSwitches | undefined } = {},
 ): number[] {
   if (chat === null) {
     const message = `The model ${show(engine.model.id)} has no chat template`;
     throw new RequestError("chat_not_supported", message, { param: "model" });
   }
+  const set = checkSwitches(switches, chat);
   const chatMessages = messages.map(({ role, content, name }) => ({
     role,
     content: typeof content === "string" ? content : content.map(({ text }) => text).join(""),
     ...(name !== undefined && { name }),
   }));
   try {
-    return chat.tokens(chatMessages);
+    return chat.tokens(chatMessages, set);
   } catch (error) {
     if (!(error instanceof ChatTemplateError)) throw error;
     throw new RequestError("invalid_value", error.message, { param: "messages" });
   }
+}
+
+/**
+ * The switches that are set.
+ *
+ * @throws {RequestError} If the template does not have all of them.
+ */
+export function checkSwitches(
+  switches: TemplateSwitches,
+  { switches: known }: ChatTemplate,
+): Record<string, boolean> {
+  const unknown = Object.keys(switches).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const param = `chat_template_kwargs.${cut(unknown)}`;
+    const message = `Unknown parameter ${show(param)}: the model's chat template takes ` +
+      (known.length === 0 ? "none" : known.join(", "));
+    throw new RequestError("unknown_parameter", message, { param });
+  }
+  const set = Object.entries(switches).filter((each): each is [string, boolean] =>
+    each[1] !== null
+  );
+  return Object.fromEntries(set);
 }

@@ -69,6 +69,7 @@ export function postCompletions(
       stop,
       stream,
       includeUsage: streamOptions?.include_usage ?? false,
+      hasDrafts: false,
     };
     return await answerOpenAi(c, parts, { job, shape: SHAPE });
   };

@@ -1,6 +1,6 @@
 import type { ServerEvent } from "./sse.ts";
 
-/** Bytes of events that wait for a reader before `step` events are dropped. */
+/** Bytes of events that wait for a reader before drafts are dropped. */
 const BACKLOG_BYTES = 65_536;
 
 interface Waiting<E> {
@@ -10,7 +10,7 @@ interface Waiting<E> {
 
 /**
  * Events between a generation, which never waits, and one reader, which may be slow. Blocks wait
- * for the reader; steps are dropped where more than 64 KiB would wait.
+ * for the reader; steps and other drafts are dropped where more than 64 KiB would wait.
  */
 export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, AsyncIterator<E, void> {
   readonly #onClose: () => void;
@@ -46,7 +46,7 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
       return;
     }
     const sizeBytes = JSON.stringify(event.data).length;
-    const isStep = event.event === "step";
+    const isStep = isDraft(event);
     if (this.#waitingBytes + sizeBytes > BACKLOG_BYTES) {
       if (isStep) return this.#onDrop(1);
       if (this.#waitingSteps > 0) this.#dropSteps();
@@ -102,7 +102,7 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
     const first = this.#waiting[this.#head];
     if (first === undefined) return undefined;
     this.#waitingBytes -= first.sizeBytes;
-    if (first.event.event === "step") this.#waitingSteps -= 1;
+    if (isDraft(first.event)) this.#waitingSteps -= 1;
     this.#head += 1;
     if (2 * this.#head >= this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#head);
@@ -113,10 +113,14 @@ export class EventQueue<E extends ServerEvent> implements AsyncIterable<E>, Asyn
 
   #dropSteps(): void {
     this.#waiting = this.#waiting.slice(this.#head)
-      .filter(({ event }) => event.event !== "step");
+      .filter(({ event }) => !isDraft(event));
     this.#head = 0;
     this.#waitingBytes = this.#waiting.reduce((sum, each) => sum + each.sizeBytes, 0);
     this.#onDrop(this.#waitingSteps);
     this.#waitingSteps = 0;
   }
+}
+
+function isDraft({ event, isDraft = false }: ServerEvent): boolean {
+  return event === "step" || isDraft;
 }

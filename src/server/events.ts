@@ -135,6 +135,7 @@ function startData({ id, model, request, generation, resumeMs, fingerprint, ...r
     queue_position: generation.queuePosition,
     params: {
       block_size: request.blockSize,
+      ...(request.subBlockSize && { sub_block_size: request.subBlockSize }),
       strategy: strategy.strategy,
       steps: "steps" in strategy ? strategy.steps ?? null : null,
       threshold: "threshold" in strategy ? strategy.threshold : null,

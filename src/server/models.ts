@@ -3,6 +3,7 @@ import { STRATEGIES } from "../diffusion/remasking/mod.ts";
 import type { AppEnv } from "./context.ts";
 import { jsonResponse } from "./errors.ts";
 import type { LoadedModel, LoadedModels } from "./loaded_models.ts";
+import { samplingDefaults } from "./sampling.ts";
 
 /** GET: lists what is served, the default model first. */
 export function listModels(models: LoadedModels): () => Promise<Response> {
@@ -20,6 +21,7 @@ export function showModel(models: LoadedModels): (c: Context<AppEnv>) => Promise
 }
 
 function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknown> {
+  const defaults = samplingDefaults(model);
   return {
     id: model.id,
     object: "model",
@@ -29,12 +31,19 @@ function toWire({ engine: { model }, chat }: LoadedModel): Record<string, unknow
     vocab_size: model.vocabSize,
     bos_token_id: model.bosToken,
     eos_token_id: model.eosToken,
+    stop_token_ids: model.stopTokens,
     mask_token_id: model.maskToken,
     block_sizes: model.blockSizes,
     default_block_size: model.defaultBlockSize,
     strategies: STRATEGIES,
-    default_strategy: STRATEGIES[0],
+    default_strategy: defaults.strategy,
+    defaults,
     // What the endpoints of this server can do with the model.
-    capabilities: { completions: true, chat: chat !== null, score: true, slide: true },
+    capabilities: {
+      completions: true,
+      chat: chat !== null,
+      score: model.scores,
+      slide: model.slides,
+    },
   };
 }

@@ -28,6 +28,8 @@ export interface OpenAiJob {
   readonly stream: boolean;
   /** Whether a stream ends with its usage. */
   readonly includeUsage: boolean;
+  /** Whether a stream has drafts before the texts; the sequences are traced then. */
+  readonly hasDrafts: boolean;
 }
 
 /**
@@ -104,11 +106,16 @@ function streamed(
     readonly requestId: string;
   },
 ): Response {
-  const queue = new EventQueue<ServerEvent>(() => runs.forEach((run) => run.cancel()));
-  const send = (data: unknown) => queue.push({ event: null, id: null, data });
+  const queue = new EventQueue<ServerEvent>(
+    () => runs.forEach((run) => run.cancel()),
+    (drafts) => parts.metrics.stepsDropped(drafts),
+  );
+  const send = (data: unknown, isDraft = false) =>
+    queue.push({ event: null, id: null, data, isDraft });
   const writer = new ChunkWriter(shape, { ...job, head });
   follow(runs, {
-    onEvent: (event, choice) => writer.chunksOf(event, choice).forEach(send),
+    onEvent: (event, choice) =>
+      writer.chunksOf(event, choice).forEach(({ data, isDraft }) => send(data, isDraft)),
     onEnd: (failure) => {
       if (failure) {
         // Without [DONE], so that a broken answer cannot pass for a whole one.

@@ -1,5 +1,7 @@
 import type { SequenceRequest } from "../engine/request.ts";
+import { type Draft, Drafts } from "./drafts.ts";
 import type { BlocksEvent, DoneData } from "./events.ts";
+import type { LoadedModel } from "./loaded_models.ts";
 
 /** How one of OpenAI's endpoints puts what it says. */
 export interface AnswerShape {
@@ -26,27 +28,40 @@ export interface AnswerHead {
   readonly system_fingerprint: string;
 }
 
+/** A chunk of a stream. */
+export interface Chunk {
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Whether a later one makes up for it, so that a slow reader can do without. */
+  readonly isDraft: boolean;
+}
+
+/** What the chunks of a request are about. */
+export interface ChunkJob {
+  readonly head: AnswerHead;
+  readonly model: LoadedModel;
+  readonly sequences: readonly SequenceRequest[];
+  /** Text that each choice begins with. */
+  readonly prefixes: readonly string[];
+  readonly includeUsage: boolean;
+  /** Whether drafts of the texts come first, and each text as a whole after its last one. */
+  readonly hasDrafts: boolean;
+}
+
 /** Turns what becomes of the choices of a request into the chunks of its stream. */
 export class ChunkWriter {
   readonly #shape: AnswerShape;
-  readonly #job: {
-    readonly head: AnswerHead;
-    readonly sequences: readonly SequenceRequest[];
-    readonly prefixes: readonly string[];
-    readonly includeUsage: boolean;
-  };
+  readonly #job: ChunkJob;
+  /** One for each choice; none without drafts. */
+  readonly #drafts: readonly Drafts[];
   /** By choice. */
   readonly #ends = new Map<number, DoneData>();
 
-  constructor(shape: AnswerShape, job: {
-    readonly head: AnswerHead;
-    readonly sequences: readonly SequenceRequest[];
-    /** Text that each choice begins with. */
-    readonly prefixes: readonly string[];
-    readonly includeUsage: boolean;
-  }) {
+  constructor(shape: AnswerShape, job: ChunkJob) {
     this.#shape = shape;
     this.#job = job;
+    this.#drafts = job.hasDrafts
+      ? job.sequences.map((sequence) => new Drafts(job.model, sequence))
+      : [];
   }
 
   /** The ends of the choices that have ended, in their order. */
@@ -55,26 +70,22 @@ export class ChunkWriter {
   }
 
   /** The chunks that an event of the choice with this index gives rise to. */
-  chunksOf(event: BlocksEvent, index: number): unknown[] {
-    const { opening, closing } = this.#shape;
+  chunksOf(event: BlocksEvent, index: number): Chunk[] {
+    const drafts = this.#drafts[index];
     switch (event.event) {
-      case "start": {
-        const prefix = this.#job.prefixes[index] ?? "";
-        const chunks = opening === null ? [] : [this.#chunk(index, opening)];
-        return prefix === "" ? chunks : [...chunks, this.#chunk(index, this.#shape.part(prefix))];
-      }
+      case "start":
+        return this.#opening(index);
       case "step":
-        return [];
-      case "block": {
-        const { text } = event.data;
-        return text === "" ? [] : [this.#chunk(index, this.#shape.part(text))];
-      }
+        return drafts === undefined ? [] : [this.#draft(index, drafts.step(event.data.tokens))];
+      case "block":
+        return drafts === undefined
+          ? this.#part(index, event.data.text)
+          : [this.#draft(index, drafts.block(event.data))];
       case "done": {
-        this.#ends.set(index, event.data);
-        const { sequences } = this.#job;
-        const isLast = this.#ends.size === sequences.length;
-        const last = this.#chunk(index, closing, event.data.finish_reason);
-        return [isLast ? { ...last, diffusion: diffusionOf(sequences[0]!, this.ends) } : last];
+        const text = drafts === undefined
+          ? []
+          : [this.#draft(index, drafts.end()), ...this.#part(index, drafts.text, "also empty")];
+        return [...text, this.#closing(index, event.data)];
       }
     }
   }
@@ -82,6 +93,35 @@ export class ChunkWriter {
   /** The chunk that tells what the whole answer took. */
   usageChunk(usage: unknown): unknown {
     return { ...this.#head(), choices: [], usage };
+  }
+
+  #opening(index: number): Chunk[] {
+    const { opening } = this.#shape;
+    // Without its mark the first chunk would be taken for the text.
+    const mark = this.#job.hasDrafts ? diffusionMeta(0) : {};
+    const chunks = opening === null
+      ? []
+      : [{ data: { ...this.#chunk(index, opening), ...mark }, isDraft: false }];
+    return [...chunks, ...this.#part(index, this.#job.prefixes[index] ?? "")];
+  }
+
+  #part(index: number, text: string, which: "also empty" | "not empty" = "not empty"): Chunk[] {
+    if (text === "" && which === "not empty") return [];
+    return [{ data: this.#chunk(index, this.#shape.part(text)), isDraft: false }];
+  }
+
+  #draft(index: number, { text, progress }: Draft): Chunk {
+    const chunk = this.#chunk(index, this.#shape.part(text));
+    return { data: { ...chunk, ...diffusionMeta(progress) }, isDraft: true };
+  }
+
+  #closing(index: number, end: DoneData): Chunk {
+    this.#ends.set(index, end);
+    const { sequences } = this.#job;
+    const data = this.#chunk(index, this.#shape.closing, end.finish_reason);
+    const isLast = this.#ends.size === sequences.length;
+    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.ends) } : {};
+    return { data: { ...data, ...totals }, isDraft: false };
   }
 
   #chunk(
@@ -98,6 +138,11 @@ export class ChunkWriter {
     const { id, created, model, system_fingerprint } = this.#job.head;
     return { id, object: this.#shape.chunkObject, created, model, system_fingerprint };
   }
+}
+
+/** Marks a chunk as a draft, in the way of Inception's API. */
+function diffusionMeta(progress: number) {
+  return { diffusion_meta: { diffusion_content: true, diffusion_progress: progress } };
 }
 
 /** How the choices of a request were made, summed up over them; `request` is the first one's. */

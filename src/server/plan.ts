@@ -2,6 +2,7 @@ import type { ModelInfo, SequenceRequest } from "../engine/request.ts";
 import { invalidValue, RequestError } from "./errors.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 import type { RandomBytes } from "./request_id.ts";
+import { resolveSampling } from "./sampling.ts";
 import type { BlocksRequest } from "./schema.ts";
 import { checkTokens, withBos } from "./token_ids.ts";
 
@@ -51,6 +52,7 @@ export function planGeneration(
     const expected = `at most ${MAX_PROMPT_TOKENS} tokens long`;
     throw invalidValue(promptName, expected, `${prompt.length} tokens`);
   }
+  const { strategy, temperature, top_p: topP, top_k: topK } = resolveSampling(request, model);
   const tokens = withBos(prompt, model.bosToken);
   const room = slides ? maxOutputTokens : model.contextLength - tokens.length;
   // At least one, so that a prompt that leaves no room at all is refused as too long.
@@ -59,14 +61,14 @@ export function planGeneration(
   return {
     prompt: tokens,
     maxTokens,
-    blockSize: request.block_size ?? model.defaultBlockSize,
-    strategy: request.options,
-    temperature: request.temperature,
-    topP: request.top_p,
-    topK: request.top_k,
+    ...blockSizes(request, model),
+    strategy,
+    temperature,
+    topP,
+    topK,
     seed: request.seed ?? randomSeed(randomBytes),
     choice: 0,
-    stopToken: request.ignore_eos ? null : model.eosToken,
+    stopTokens: request.ignore_eos ? [] : model.stopTokens,
     minEntropy: request.min_entropy,
     trace,
   };
@@ -77,16 +79,34 @@ function checkRanges(
   model: ModelInfo,
   { mostTokens, lengthName }: { readonly mostTokens: number; readonly lengthName: string },
 ): void {
-  const { max_tokens: maxTokens, top_k: topK, block_size: blockSize } = request;
+  const { overflow, max_tokens: maxTokens, top_k: topK, block_size: blockSize } = request;
+  if (overflow === "slide" && !model.slides) {
+    throw invalidValue("overflow", '"error" with this model', overflow);
+  }
   if (maxTokens !== undefined && (maxTokens < 1 || maxTokens > mostTokens)) {
     throw invalidValue(lengthName, `an integer from 1 to ${mostTokens}`, maxTokens);
   }
-  if (topK < 0 || topK > model.vocabSize) {
+  if (topK !== undefined && (topK < 0 || topK > model.vocabSize)) {
     throw invalidValue("top_k", `an integer from 0 to ${model.vocabSize}`, topK);
   }
   if (blockSize !== undefined && !model.blockSizes.includes(blockSize)) {
     throw invalidValue("block_size", `one of ${model.blockSizes.join(", ")}`, blockSize);
   }
+}
+
+/** The sizes of blocks and sub-blocks; the latter left out where a block is one. */
+function blockSizes(
+  { block_size: asked, sub_block_size: subBlockSize }: GenerationRequest,
+  model: ModelInfo,
+): Pick<SequenceRequest, "blockSize" | "subBlockSize"> {
+  const blockSize = asked ?? model.defaultBlockSize;
+  if (subBlockSize !== undefined) {
+    if (subBlockSize >= 1 && blockSize % subBlockSize === 0) return { blockSize, subBlockSize };
+    throw invalidValue("sub_block_size", `a divisor of block_size, ${blockSize}`, subBlockSize);
+  }
+  const { defaultSubBlockSize: usual } = model;
+  const isFitting = usual !== null && usual < blockSize && blockSize % usual === 0;
+  return isFitting ? { blockSize, subBlockSize: usual } : { blockSize };
 }
 
 function tooLong(contextLength: number, promptTokens: number, maxTokens: number): RequestError {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { STRATEGIES, StrategyOptions } from "../diffusion/remasking/mod.ts";
+import type { ModelInfo } from "../engine/request.ts";
 import { cut, RequestError, show } from "./errors.ts";
 import { validate } from "./validate.ts";
 import { isNeutral, isUnsupported } from "./openai_fields.ts";
@@ -13,7 +14,18 @@ const Stop = z.string().min(1).refine((text) => [...text].length <= LONGEST_STOP
 /** Several stop strings. */
 export const Stops = z.array(Stop).max(4);
 
-const Strategy = z.enum(STRATEGIES).default(STRATEGIES[0]!);
+/** What a request gets that leaves a field out, where the model has no default of its own. */
+export const CONTRACT_DEFAULTS = {
+  temperature: 1,
+  top_p: 1,
+  top_k: 0,
+  strategy: STRATEGIES[0]!,
+} as const;
+
+/** What the description of a field says whose default may be the model's. */
+export const MODEL_FIRST = "A default that the model has in its `defaults` comes first.";
+
+const Strategy = z.enum(STRATEGIES).optional();
 
 /**
  * Fields of every generating endpoint. Limits that depend on the model are checked later, in
@@ -39,12 +51,21 @@ export const GENERATION_FIELDS = {
       "Ends after the block with which the entropy of the last 256 generated tokens falls below " +
         "this, in nats; 0 is off.",
     ),
-  temperature: z.number().min(0).max(2).default(1)
-    .describe("What logits are divided by; 0 takes the most probable token at each position."),
-  top_p: z.number().gt(0).max(1).default(1)
-    .describe("Share of the probability to draw from at each position."),
-  top_k: z.int().default(0)
-    .describe("Most probable tokens to draw from, up to the vocabulary size; 0 is off."),
+  temperature: byModel(
+    z.number().min(0).max(2).optional(),
+    "temperature",
+    "What logits are divided by; 0 takes the most probable token at each position.",
+  ),
+  top_p: byModel(
+    z.number().gt(0).max(1).optional(),
+    "top_p",
+    "Share of the probability to draw from at each position.",
+  ),
+  top_k: byModel(
+    z.int().optional(),
+    "top_k",
+    "Most probable tokens to draw from, up to the vocabulary size; 0 is off.",
+  ),
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional()
     .describe(
       "The same request with the same seed gives the same tokens; by default a fresh one, which " +
@@ -55,13 +76,37 @@ export const GENERATION_FIELDS = {
     .describe("Ends the text before the first of these strings."),
   block_size: z.int().optional()
     .describe("Tokens denoised together: one of the model's `block_sizes`, by default its own."),
-  strategy: Strategy
-    .describe("Remasking strategy: which masks a denoising step turns into tokens."),
+  sub_block_size: z.int().optional()
+    .describe(
+      "Tokens of a block that are denoised before those after them: a divisor of `block_size`. By " +
+        "default 8 for models that take each block's first token from the commit of the one before, " +
+        "if that is one, else `block_size`. Steps count for each sub-block then.",
+    ),
+  strategy: byModel(
+    Strategy,
+    "strategy",
+    "Remasking strategy: which masks a denoising step turns into tokens.",
+  ),
 };
+
+/**
+ * A field whose default is not filled in here, since the model's own comes before the contract's,
+ * which the document shows.
+ */
+function byModel<S extends z.ZodType>(
+  field: S,
+  name: keyof typeof CONTRACT_DEFAULTS,
+  description: string,
+): S {
+  return field.meta({
+    default: CONTRACT_DEFAULTS[name],
+    description: `${description} ${MODEL_FIRST}`,
+  });
+}
 
 const GenerationFields = z.strictObject(GENERATION_FIELDS);
 
-/** The shared fields of a request, defaults filled in. */
+/** The shared fields of a request, without defaults that depend on the model. */
 export type GenerationFields = z.output<typeof GenerationFields>;
 
 /** Fields of a request to `/v1/blocks`, without the options of its strategy. */
@@ -80,13 +125,13 @@ export const BlocksFields = z.strictObject({
     ),
 });
 
-/** A request to `/v1/blocks`, defaults filled in. */
+/** A request to `/v1/blocks`, without defaults that depend on the model. */
 export type BlocksRequest = z.output<typeof BlocksFields> & WithOptions;
 
 /** What every parsed request has beside its fields. */
 interface WithOptions {
-  /** The strategy with its own options, defaults filled in. */
-  readonly options: StrategyOptions;
+  /** Options of the strategy, each in its range. */
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** Names of the options of all strategies. */
@@ -113,7 +158,8 @@ export function parseGeneration<S extends z.ZodObject<{ strategy: typeof Strateg
   const isOption = ([name]: [string, unknown]) => OPTION_NAMES.includes(name);
   const fields = validate(schema, Object.fromEntries(given.filter((each) => !isOption(each))));
   const options = Object.fromEntries(given.filter(isOption));
-  return { ...fields, options: parseOptions(fields.strategy as string, options) };
+  checkOptions(fields.strategy as string | undefined, options);
+  return { ...fields, options };
 }
 
 /**
@@ -148,12 +194,32 @@ function checkNames(body: Readonly<Record<string, unknown>>, known: readonly str
   }
 }
 
-function parseOptions(strategy: string, given: Record<string, unknown>): StrategyOptions {
+/** Which strategy it is may only be known with the model; an option means the same in all. */
+function checkOptions(strategy: string | undefined, given: Record<string, unknown>): void {
+  if (strategy !== undefined) return void strategyOptions(strategy, given);
+  for (const [name, value] of Object.entries(given)) {
+    const { shape } = StrategyOptions.options.find(({ shape }) => name in shape)!; // Of OPTION_NAMES.
+    strategyOptions(shape.strategy.value, { [name]: value });
+  }
+}
+
+/**
+ * A strategy with its options: those given, else `defaults` that it takes, else the contract's.
+ *
+ * @throws {RequestError} If an option is given that it does not take, or that is out of range.
+ */
+export function strategyOptions(
+  strategy: string,
+  given: Readonly<Record<string, unknown>>,
+  defaults: ModelInfo["defaults"] = {},
+): StrategyOptions {
   const schema = StrategyOptions.options.find(({ shape }) => shape.strategy.value === strategy)!;
-  const foreign = Object.keys(given).find((name) => !(name in schema.shape));
+  const isOwn = (name: string) => name in schema.shape;
+  const foreign = Object.keys(given).find((name) => !isOwn(name));
   if (foreign !== undefined) {
     const message = `${foreign} cannot be given with the strategy ${show(strategy)}`;
     throw new RequestError("incompatible_parameters", message, { param: foreign });
   }
-  return validate(schema, { strategy, ...given });
+  const own = Object.entries(defaults).filter(([name]) => isOwn(name));
+  return validate(schema, { ...Object.fromEntries(own), ...given, strategy });
 }

@@ -77,8 +77,12 @@ export function planScore(
   loaded: LoadedModel,
   { randomBytes }: { readonly randomBytes: RandomBytes },
 ): ScoreRequest {
+  const { model } = loaded.engine;
+  if (!model.scores) {
+    throw invalidValue("model", "one whose capabilities have score", model.id);
+  }
   const seed = fields.seed ?? randomSeed(randomBytes);
-  const blockSize = blockSizeOf(fields, loaded.engine.model);
+  const blockSize = blockSizeOf(fields, model);
   const { samples, details: byToken } = fields;
   return { texts: textsOf(fields, loaded), blockSize, samples, seed, byToken };
 }

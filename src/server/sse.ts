@@ -9,6 +9,8 @@ export interface ServerEvent {
   readonly id: string | null;
   /** Sent as one line of JSON. */
   readonly data: unknown;
+  /** Whether a slow reader can do without; `step` events are drafts too. */
+  readonly isDraft?: boolean;
 }
 
 /** How a stream of events is kept going. */

@@ -3,7 +3,8 @@ import { cut, RequestError, show } from "./errors.ts";
 
 /** The part of JSON Schema that says what a field may be. */
 interface JsonSchema {
-  readonly type?: string;
+  /** Several where the value may be null too. */
+  readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly anyOf?: readonly JsonSchema[];
@@ -113,18 +114,21 @@ function child(node: JsonSchema, key: PropertyKey): JsonSchema {
 function accepts(node: JsonSchema, value: unknown): boolean {
   if (node.anyOf !== undefined) return node.anyOf.some((option) => accepts(option, value));
   const kind = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-  return node.type === undefined || (node.type === "integer" ? "number" : node.type) === kind;
+  return node.type === undefined ||
+    [node.type].flat().some((type) => (type === "integer" ? "number" : type) === kind);
 }
 
-/** What a schema takes, in words that complete "must be". */
+/**
+ * What a schema takes, in words that complete "must be". `null` is as good as nothing, which is no
+ * news.
+ */
 export function describe(node: JsonSchema): string {
   if (node.anyOf !== undefined) {
-    // `null` is as good as nothing, which is no news.
     return node.anyOf.filter(({ type }) => type !== "null").map(describe).join(" or ");
   }
   if (node.enum !== undefined) return `one of ${node.enum.map(show).join(", ")}`;
   if (node.const !== undefined) return show(node.const);
-  switch (node.type) {
+  switch ([node.type].flat().find((type) => type !== "null")) {
     case "integer":
       return `an integer${range(node)}`;
     case "number":
@@ -137,6 +141,8 @@ export function describe(node: JsonSchema): string {
       return `an array${count(node.minItems, node.maxItems, "entries")}, each entry ${
         describe(node.items ?? {})
       }`;
+    case "object":
+      return "an object";
     default:
       return "something else";
   }

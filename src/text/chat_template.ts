@@ -12,12 +12,15 @@ export interface ChatMessage {
 
 /** Turns a chat into the prompt of the assistant's next message. */
 export interface ChatTemplate {
+  /** Names of what can be switched on and off in it, such as `enable_thinking`; rising. */
+  readonly switches: readonly string[];
   /**
    * The tokens of the prompt. What the messages say never turns into special tokens.
    *
+   * @param switches Values of those that are not left as they are; only of `switches`.
    * @throws {ChatTemplateError} If the template does not take these messages.
    */
-  tokens(messages: readonly ChatMessage[]): number[];
+  tokens(messages: readonly ChatMessage[], switches?: Readonly<Record<string, boolean>>): number[];
 }
 
 /** Thrown when a chat template does not take messages. Its message holds nothing of them. */
@@ -27,6 +30,7 @@ export class ChatTemplateError extends Error {
 
 /** The template that is built in: a line for each message, which begins with the role. */
 export class PlainChatTemplate implements ChatTemplate {
+  readonly switches: readonly string[] = [];
   readonly #tokenizer: Pick<Tokenizer, "encode">;
 
   constructor(tokenizer: Pick<Tokenizer, "encode">) {

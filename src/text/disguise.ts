@@ -13,15 +13,23 @@ export class Disguise {
   readonly #standIns = new Map<string, string>();
   readonly #originals = new Map<string, string>();
 
-  /** @param texts All that may meet in the template: the texts to disguise, and the template. */
+  /**
+   * @param special What no text may spell, unless it is told otherwise.
+   * @param texts All that may meet in the template: the texts to disguise, and the template.
+   */
   constructor(special: SpecialContents, texts: readonly string[]) {
     this.#special = special;
     this.#free = freeCharacters([special.joined, ...texts]);
   }
 
-  /** @throws {RangeError} If the texts use up all characters there are for private use. */
-  putOn(text: string): string {
-    return this.#special.hide(text.toWellFormed(), (character) => this.#standInOf(character));
+  /**
+   * Hides what `text` may not spell.
+   *
+   * @param special The part of it that this text may not spell.
+   * @throws {RangeError} If the texts use up all characters there are for private use.
+   */
+  putOn(text: string, special = this.#special): string {
+    return special.hide(text.toWellFormed(), (character) => this.#standInOf(character));
   }
 
   /** Gives the characters in `text` back that were replaced, wherever they got to. */

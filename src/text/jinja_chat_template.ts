@@ -2,11 +2,12 @@ import { Environment, Interpreter, Template } from "@huggingface/jinja";
 import { type ChatMessage, type ChatTemplate, ChatTemplateError } from "./chat_template.ts";
 import { Disguise } from "./disguise.ts";
 import { strftime } from "./strftime.ts";
+import { templateSwitches } from "./template_switches.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** What a {@linkcode JinjaChatTemplate} needs beside its source. */
 export interface JinjaOptions {
-  readonly tokenizer: Pick<Tokenizer, "special" | "encodeTemplate">;
+  readonly tokenizer: Pick<Tokenizer, "special" | "control" | "encodeTemplate">;
   /** Contents of special tokens by the names that the template has for them, such as `bos_token`. */
   readonly specialTokens: Readonly<Record<string, string>>;
   /** Templates may write the date. */
@@ -22,6 +23,7 @@ class Refusal extends Error {}
  * Source: transformers, `utils/chat_template_utils.py`.
  */
 export class JinjaChatTemplate implements ChatTemplate {
+  readonly switches: readonly string[];
   readonly #source: string;
   readonly #template: Template;
   readonly #options: JinjaOptions;
@@ -36,15 +38,20 @@ export class JinjaChatTemplate implements ChatTemplate {
       const problem = cause instanceof Error ? cause.message : String(cause);
       throw new SyntaxError(`Cannot read the chat template: ${problem}`, { cause });
     }
+    const known = new Set([...Object.keys(this.#variables([])), ...NAMED_TOKENS]);
+    this.switches = templateSwitches(this.#template.parsed, { known });
   }
 
-  tokens(messages: readonly ChatMessage[]): number[] {
+  tokens(
+    messages: readonly ChatMessage[],
+    switches: Readonly<Record<string, boolean>> = {},
+  ): number[] {
     const { tokenizer } = this.#options;
     const texts = messages.flatMap(({ content, name = "" }) => [content, name]);
-    const disguise = new Disguise(tokenizer.special, [this.#source, ...texts]);
+    const disguise = new Disguise(tokenizer.control, [this.#source, ...texts]);
     try {
       const shown = messages.map((each) => this.#show(each, disguise));
-      return tokenizer.encodeTemplate(this.#render(shown), disguise);
+      return tokenizer.encodeTemplate(this.#render(shown, switches), disguise);
     } catch (cause) {
       throw this.#toError(cause);
     }
@@ -52,20 +59,32 @@ export class JinjaChatTemplate implements ChatTemplate {
 
   /**
    * A message as the template sees it. Roles are not disguised: some templates make special tokens
-   * of them.
+   * of them. Nor are marks in what the model itself has said: templates leave its thoughts out.
    */
   #show({ role, content, name }: ChatMessage, disguise: Disguise): Record<string, string> {
     // An older word for the same; templates may refuse roles that they do not know.
+    const { special, control } = this.#options.tokenizer;
     const isKnown = role !== "developer" || this.#source.includes(role);
     return {
       role: isKnown ? role : "system",
-      content: disguise.putOn(content),
+      content: disguise.putOn(content, role === "assistant" ? special : control),
       ...(name === undefined ? {} : { name: disguise.putOn(name) }),
     };
   }
 
-  #render(messages: readonly Record<string, string>[]): string {
-    const variables = {
+  #render(
+    messages: readonly Record<string, string>[],
+    switches: Readonly<Record<string, boolean>>,
+  ): string {
+    const environment = new Environment();
+    const variables = { ...switches, ...this.#variables(messages) };
+    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+    return String(new Interpreter(environment).run(this.#template.parsed).value);
+  }
+
+  /** What transformers gives to every template. */
+  #variables(messages: readonly Record<string, string>[]): Record<string, unknown> {
+    return {
       ...GLOBALS,
       strftime_now: (format: string) => strftime(this.#options.now(), format),
       ...this.#options.specialTokens,
@@ -74,9 +93,6 @@ export class JinjaChatTemplate implements ChatTemplate {
       documents: null,
       add_generation_prompt: true,
     };
-    const environment = new Environment();
-    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
-    return String(new Interpreter(environment).run(this.#template.parsed).value);
   }
 
   #toError(cause: unknown): ChatTemplateError {
@@ -88,6 +104,9 @@ export class JinjaChatTemplate implements ChatTemplate {
     });
   }
 }
+
+/** Special tokens that templates ask for, whether or not the model has them. */
+const NAMED_TOKENS = ["bos_token", "eos_token", "pad_token", "unk_token", "namespace"];
 
 const GLOBALS = {
   true: true,

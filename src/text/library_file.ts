@@ -9,16 +9,17 @@ type Vocab = Readonly<Record<string, unknown>>;
 
 /**
  * Makes the `tokenizer.json` that the library gets: one in which text never turns into a special
- * token, and encoding drops nothing.
+ * token or a mark, and encoding drops nothing.
  *
  * @throws {SyntaxError} If parts of the model do not fit together.
  */
 export function libraryFile(json: TokenizerJson, vocabulary: Vocabulary): LibraryFile {
-  const special = new Set([...vocabulary.special].map((id) => vocabulary.contents.get(id)!));
-  const { merges, ...parts } = isWordPiece(json) ? wordPieceParts(json) : bpeParts(json, special);
+  const reservedIds = [...vocabulary.special, ...vocabulary.marks];
+  const kept = new Set(reservedIds.map((id) => vocabulary.contents.get(id)!));
+  const { merges, ...parts } = isWordPiece(json) ? wordPieceParts(json) : bpeParts(json, kept);
   const unknown = json.model.unk_token ?? null;
   const vocab = Object.entries(json.model.vocab).map(([content, id]) => [
-    special.has(content) ? RESERVED + content : content,
+    kept.has(content) ? RESERVED + content : content,
     id,
   ]);
   const model = {
@@ -37,12 +38,12 @@ export function libraryFile(json: TokenizerJson, vocabulary: Vocabulary): Librar
 /** In code units. The library finds them by a tree with a node for each, of some 200 bytes. */
 const MOST_ADDED = 500_000;
 
-/** Ordinary ones, which are found in all text, and special ones, which are not, being reserved. */
-function addedTokens(json: TokenizerJson, { added, special }: Vocabulary): object[] {
+/** Ordinary ones, which are found in all text, and others, which are not, being reserved. */
+function addedTokens(json: TokenizerJson, { added, special, marks }: Vocabulary): object[] {
   const given = json.added_tokens ?? [];
   const byId = new Map(given.map((each) => [each.id, each]));
   // Trimming text around a token would lose it.
-  const ordinary = given.filter(({ id }) => added.has(id))
+  const ordinary = given.filter(({ id }) => added.has(id) && !marks.has(id))
     .map((each) => ({ ...each, lstrip: false, rstrip: false }));
   const size = ordinary.reduce((sum, { content }) => sum + content.length, 0);
   if (size > MOST_ADDED) {
@@ -51,7 +52,7 @@ function addedTokens(json: TokenizerJson, { added, special }: Vocabulary): objec
         MOST_ADDED,
     );
   }
-  const others = [...special].map((id) => ({
+  const others = [...special, ...marks].map((id) => ({
     ...byId.get(id),
     id,
     content: reserved(id),
@@ -71,7 +72,7 @@ function wordPieceParts({ model }: TokenizerJson) {
   };
 }
 
-function bpeParts(json: TokenizerJson, special: ReadonlySet<string>) {
+function bpeParts(json: TokenizerJson, kept: ReadonlySet<string>) {
   const { model } = json;
   const { unk_token: unknown = null, vocab } = model;
   if (unknown !== null) expectUnknown(unknown, vocab);
@@ -86,7 +87,7 @@ function bpeParts(json: TokenizerJson, special: ReadonlySet<string>) {
     throw new SyntaxError('Cannot read the tokenizer: key "model.merges" is missing');
   }
   const merges = model.merges.map((each) => expectMerge(each, vocab));
-  const isOrdinary = ([a, b]: Merge) => ![a, b, a + b].some((each) => special.has(each));
+  const isOrdinary = ([a, b]: Merge) => ![a, b, a + b].some((each) => kept.has(each));
   return { type: "BPE", merges: merges.filter(isOrdinary) };
 }
 

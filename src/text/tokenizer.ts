@@ -22,6 +22,8 @@ const TRIAL = "It's 3 o'clock,\n\té 中 😀";
 export class Tokenizer {
   /** How its special tokens are written in templates. */
   readonly special: SpecialContents;
+  /** The same with marks, such as `<think>`. */
+  readonly control: SpecialContents;
   readonly #library: Library;
   readonly #vocabulary: Vocabulary;
   readonly #spelling: Spelling;
@@ -32,8 +34,11 @@ export class Tokenizer {
     this.#library = library;
     this.#vocabulary = vocabulary;
     this.#spelling = spelling;
-    const { special, contents } = vocabulary;
-    this.special = new SpecialContents(new Map([...special].map((id) => [contents.get(id)!, id])));
+    const { special, marks, contents } = vocabulary;
+    const written = (ids: Iterable<number>) =>
+      new SpecialContents(new Map([...ids].map((id) => [contents.get(id)!, id])));
+    this.special = written(special);
+    this.control = written([...special, ...marks]);
   }
 
   /**
@@ -69,19 +74,19 @@ export class Tokenizer {
   }
 
   /**
-   * The tokens of `text`, without any special token: what looks like one is ordinary text. A lone
-   * surrogate is taken for U+FFFD.
+   * The tokens of `text`, without any special token or mark: what looks like one is ordinary text. A
+   * lone surrogate is taken for U+FFFD.
    */
   encode(text: string): number[] {
     return this.#library.encode(text.toWellFormed(), { add_special_tokens: false }).ids;
   }
 
   /**
-   * The tokens of what a template made: special ones wherever `text` has their contents, ordinary
-   * ones for what is under `disguise`.
+   * The tokens of what a template made: special ones and marks wherever `text` has their contents,
+   * ordinary ones for what is under `disguise`.
    */
   encodeTemplate(text: string, disguise: Disguise): number[] {
-    const reserved = disguise.takeOff(this.special.reserve(text.toWellFormed()));
+    const reserved = disguise.takeOff(this.control.reserve(text.toWellFormed()));
     return this.#library.encode(reserved, { add_special_tokens: false }).ids;
   }
 

@@ -8,6 +8,8 @@ export interface Vocabulary {
   readonly special: ReadonlySet<number>;
   /** Ids of ordinary tokens beside the model's vocabulary: their content is plain text. */
   readonly added: ReadonlySet<number>;
+  /** Those of them that mark something, such as `<think>`: only templates write them. */
+  readonly marks: ReadonlySet<number>;
   /** One more than the largest id. */
   readonly size: number;
 }
@@ -54,9 +56,15 @@ export interface VocabularySources {
   readonly config: TokenizerConfig;
 }
 
+/** An added token that is written like a tag. */
+const MARK = /^\|?[<[].*[>\]]\|?$/su;
+
+/** The mask of models whose tokenizers have no name for it: `<|MASK|>`, `|<MASK>|`, `[mask]`. */
+const MASK = /^\P{L}+mask\P{L}+$/iu;
+
 /**
  * Joins the places that say which tokens there are and which are special: flagged so among the
- * added tokens, named in `tokenizer_config.json`, or standing for unknown text.
+ * added tokens, named in `tokenizer_config.json`, called a mask, or standing for unknown text.
  *
  * @throws {SyntaxError} If an id is no id, or two tokens have the same.
  */
@@ -88,10 +96,12 @@ export function readVocabulary({ vocab, unknown, added, config }: VocabularySour
   }
   const special = specialContents(config, added, unknown);
   const ids = [...contents.keys()];
+  const ordinary = added.filter(({ content }) => !special.has(content));
   return {
     contents,
     special: new Set(ids.filter((id) => special.has(contents.get(id)!))),
-    added: new Set(added.map(({ id }) => id).filter((id) => !special.has(contents.get(id)!))),
+    added: new Set(ordinary.map(({ id }) => id)),
+    marks: new Set(ordinary.filter(({ content }) => MARK.test(content)).map(({ id }) => id)),
     size: ids.reduce((largest, id) => Math.max(largest, id), -1) + 1,
   };
 }
@@ -120,6 +130,6 @@ function specialContents(
     .concat(config.additional_special_tokens ?? [])
     .map((each) => typeof each === "string" ? each : each?.content);
   const flagged = [...added, ...Object.values(config.added_tokens_decoder ?? {})]
-    .filter(({ special }) => special).map(({ content }) => content);
+    .filter(({ special, content }) => special || MASK.test(content)).map(({ content }) => content);
   return new Set([...named, ...flagged, unknown].filter((each) => typeof each === "string"));
 }

@@ -96,6 +96,11 @@ export class Checkpoint implements Disposable {
     return new Checkpoint(directory, { tokenizer: undefined, config, weights });
   }
 
+  /** Name of the directory; of a snapshot in a hub's cache, `models--ORG--NAME`. */
+  get name(): string {
+    return this.#directory.name;
+  }
+
   /**
    * Reads rows of a tensor along its first axis as f32, exactly. A scalar is one row.
    *

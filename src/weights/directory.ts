@@ -1,4 +1,4 @@
-import { isAbsolute, join } from "@std/path";
+import { basename, isAbsolute, join } from "@std/path";
 import { CheckpointError, quote } from "./errors.ts";
 
 /** Longest file name taken from an index, in characters. */
@@ -27,6 +27,11 @@ export class CheckpointDirectory {
       throw unreadable(".", cause, "the directory");
     }
     throw new CheckpointError(".", "not_a_file", "it is a file, expected a directory");
+  }
+
+  /** What it is called, links followed; of a snapshot in a cache, what its model is. */
+  get name(): string {
+    return basename(SNAPSHOT.exec(this.#root)?.[1] ?? this.#root);
   }
 
   /** Whether the directory has an entry of this name, even one that cannot be read. */

@@ -3,7 +3,7 @@ import { ATTENTION_FLOPS, AttentionBench } from "./attention.ts";
 import { median } from "./cpu.ts";
 import type { Figure, Figures, Goal } from "./figures.ts";
 import { deviceUnit, interleave, type Job, PassJobs, ratio } from "./measure.ts";
-import { COPY_TRAFFIC, PEAK_FLOPS, Probes } from "./probes.ts";
+import { Probes } from "./probes.ts";
 import { Product, type ProductShape } from "./product.ts";
 
 interface Measured extends ProductShape {
@@ -50,13 +50,13 @@ export async function benchKernels(): Promise<Figures> {
     unit: deviceUnit(gpu, unit),
   });
   const ofPeak = (name: string, flops: number, goal?: Goal): Figure => ({
-    value: 100 * ratio(seconds.peak!, seconds[name]!) * flops / PEAK_FLOPS,
+    value: 100 * ratio(seconds.peak!, seconds[name]!) * flops / probes.peakFlops,
     unit: "%",
     ...(goal && { goal }),
   });
   const figures: Figures = {
-    "multiply-add peak": perSecond("peak", PEAK_FLOPS, "GFLOP/s"),
-    "copy rate": perSecond("copy", COPY_TRAFFIC, "GB/s"),
+    "multiply-add peak": perSecond("peak", probes.peakFlops, "GFLOP/s"),
+    "copy rate": perSecond("copy", probes.copyTraffic, "GB/s"),
   };
   for (const { shape, product: { name, flops } } of products) {
     figures[name] = perSecond(name, flops, "GFLOP/s");
@@ -65,7 +65,7 @@ export async function benchKernels(): Promise<Figures> {
   const stream = products.find(({ shape }) => shape === STREAM)!.product; // It is one of them.
   figures[`${stream.name}: weight stream`] = perSecond(stream.name, stream.weightBytes, "GB/s");
   figures[`${stream.name}: weight stream / copy rate`] = {
-    value: ratio(seconds.copy!, seconds[stream.name]!) * stream.weightBytes / COPY_TRAFFIC,
+    value: ratio(seconds.copy!, seconds[stream.name]!) * stream.weightBytes / probes.copyTraffic,
     unit: "times",
     goal: { atLeast: 1.1 },
   };

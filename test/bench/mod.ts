@@ -13,6 +13,7 @@ import { benchSampler } from "./sampler.ts";
 import { benchServer } from "./server.ts";
 import { benchStart } from "./start.ts";
 import { benchStep } from "./step.ts";
+import { benchStreams } from "./streams.ts";
 import { benchTraining } from "./training.ts";
 
 const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
@@ -25,10 +26,11 @@ const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
   nelbo: benchNelbo,
   peers: benchPeers,
   training: benchTraining,
+  streams: benchStreams,
 };
 
 // Only when named: quality does not change from run to run, and not every machine has the peers.
-const NAMED_GROUPS = ["nelbo", "peers", "training"];
+const NAMED_GROUPS = ["nelbo", "peers", "training", "streams"];
 const DEFAULT_GROUPS = Object.keys(GROUPS).filter((name) => !NAMED_GROUPS.includes(name));
 
 if (import.meta.main) {

@@ -7,17 +7,14 @@ const copyKernel = defineKernel("copy", copySource);
 
 // As in the two kernels.
 const LANES = 64;
-const PEAK_GROUPS = 64;
+const ROW_GROUPS = 32_768;
+/** Workgroups that keep all of a device busy: a GPU has many that a CPU must do one by one. */
+const PEAK_GROUPS = { cpu: 64, gpu: 8192 };
 const PEAK_ITERATIONS = 400;
 const UNROLLED = 16;
 const ACCUMULATORS = 12;
 /** More than a cache holds, on both sides. */
-const COPY_BYTES = 16 << 20;
-
-/** Floating-point operations of one {@linkcode Probes.peak}. */
-export const PEAK_FLOPS = 2 * ACCUMULATORS * UNROLLED * PEAK_ITERATIONS * PEAK_GROUPS * LANES;
-/** Bytes that one {@linkcode Probes.copy} reads and writes. */
-export const COPY_TRAFFIC = 2 * COPY_BYTES;
+const COPY_BYTES = { cpu: 16 << 20, gpu: 256 << 20 };
 
 /** Kernels that do one thing only: what the others are measured against. */
 export class Probes implements Disposable {
@@ -25,25 +22,42 @@ export class Probes implements Disposable {
   readonly #sums: Tensor;
   readonly #from: Tensor;
   readonly #to: Tensor;
+  readonly #groups: number;
+  readonly #bytes: number;
 
   constructor(gpu: Gpu) {
+    const kind = gpu.isCpu ? "cpu" : "gpu";
+    this.#groups = PEAK_GROUPS[kind];
+    this.#bytes = Math.min(COPY_BYTES[kind], gpu.limits.maxStorageBufferBindingSize);
     // Towards a fixed point, so that no sum overflows.
     this.#factors = gpu.tensor("factors", [2], { data: Float32Array.of(0.5, 0.25) });
-    this.#sums = gpu.tensor("sums", [PEAK_GROUPS * LANES]);
-    this.#from = gpu.tensor("copy from", [COPY_BYTES / 4]);
-    this.#to = gpu.tensor("copy to", [COPY_BYTES / 4]);
+    this.#sums = gpu.tensor("sums", [this.#groups * LANES]);
+    this.#from = gpu.tensor("copy from", [this.#bytes / 4]);
+    this.#to = gpu.tensor("copy to", [this.#bytes / 4]);
+  }
+
+  /** Floating-point operations of one {@linkcode Probes.peak}. */
+  get peakFlops(): number {
+    return 2 * ACCUMULATORS * UNROLLED * PEAK_ITERATIONS * this.#groups * LANES;
+  }
+
+  /** Bytes that one {@linkcode Probes.copy} reads and writes. */
+  get copyTraffic(): number {
+    return 2 * this.#bytes;
   }
 
   /** Records multiply-adds and nothing else. */
   peak(pass: Pass): void {
     const tensors = { factors: this.#factors, y: this.#sums };
-    pass.dispatch(peakKernel, { tensors, workgroups: [PEAK_GROUPS] });
+    pass.dispatch(peakKernel, { tensors, workgroups: [this.#groups] });
   }
 
   /** Records a copy. */
   copy(pass: Pass): void {
     const tensors = { x: this.#from, y: this.#to };
-    pass.dispatch(copyKernel, { tensors, workgroups: [COPY_BYTES / 16 / LANES] });
+    const groups = this.#bytes / 16 / LANES;
+    const width = Math.min(groups, ROW_GROUPS);
+    pass.dispatch(copyKernel, { tensors, workgroups: [width, Math.ceil(groups / width)] });
   }
 
   [Symbol.dispose](): void {

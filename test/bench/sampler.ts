@@ -77,10 +77,11 @@ async function milliseconds(
   using heads = gpu.tensor("heads", [words.length], { dtype: "u32", data: words });
   using counts = gpu.tensor("counts", [2], { dtype: "u32", data: Uint32Array.of(rows, rows) });
   using proposals = gpu.tensor("proposals", [rows * PROPOSAL_WORDS], { dtype: "u32" });
-  const operands = { logits, heads, counts, proposals, firstHead: 0, vocabulary };
+  const operands = { logits, heads, counts, proposals, firstHead: 0 };
+  const model = { vocabulary, maskToken: vocabulary - 1, keepsCrossing: false };
   const run = async (times: number) => {
     const pass = gpu.pass();
-    for (let i = 0; i < times; i++) propose(pass, { ...operands, maskToken: vocabulary - 1 });
+    for (let i = 0; i < times; i++) propose(pass, { ...operands, ...model });
     pass.submit();
     await gpu.read(counts);
   };

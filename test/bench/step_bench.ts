@@ -31,7 +31,7 @@ export function blockOptions(options: Partial<SequenceOptions>): SequenceOptions
     topK: 0,
     seed: 1,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     ...options,
   };
 }
@@ -124,8 +124,9 @@ export class StepBench implements Disposable {
     await this.#gpu.read(inputs.counts);
     const heads = this.#heads(topP);
     const proposals = this.#words("proposals", new Uint32Array(ROWS * PROPOSAL_WORDS));
-    const operands = { logits, heads, counts: inputs.counts, proposals };
-    return (pass) => propose(pass, { ...operands, firstHead: 0, vocabulary, maskToken });
+    const operands = { logits, heads, counts: inputs.counts, proposals, firstHead: 0 };
+    const model = { vocabulary, maskToken, keepsCrossing: false };
+    return (pass) => propose(pass, { ...operands, ...model });
   }
 
   [Symbol.dispose](): void {

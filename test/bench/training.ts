@@ -10,7 +10,7 @@ import { median } from "./cpu.ts";
 import type { Figures } from "./figures.ts";
 import { deviceUnit, interleave, type Job, PassJobs, ratio } from "./measure.ts";
 import { findPython, runPeer } from "./peer_programs.ts";
-import { PEAK_FLOPS, Probes } from "./probes.ts";
+import { Probes } from "./probes.ts";
 
 // As in peers/train_step.py.
 const SEQUENCES = 2;
@@ -65,7 +65,7 @@ async function benchStep(gpu: Gpu, python: string): Promise<Figures> {
       unit: deviceUnit(gpu, "tokens/s"),
     },
     [`${name} / multiply-add peak`]: {
-      value: 100 * ratio(seconds.peak, seconds.step) * flops / PEAK_FLOPS,
+      value: 100 * ratio(seconds.peak, seconds.step) * flops / probes.peakFlops,
       unit: "%",
       goal: { atLeast: 15 },
     },

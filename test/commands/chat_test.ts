@@ -7,6 +7,7 @@ import { Screen } from "../support/screen.ts";
 
 /** Tells by a letter who says what: the scripted engine answers with that. */
 const INITIALS: ChatTemplate = {
+  switches: [],
   tokens: (messages) =>
     byteTokenizer.encode(messages.map(({ role, content }) => `${role[0]}${content};`).join("")),
 };
@@ -148,4 +149,22 @@ Deno.test("run() refuses a message as an argument, and explains itself", async (
   for (const each of ["--chat-template plain", "--system TEXT", "--top-p X", "Ctrl-D leaves"]) {
     assertStringIncludes(helped.stdout.written, each);
   }
+});
+
+Deno.test("run() sets the template's switches, and refuses what it does not have", async () => {
+  const switching: ChatTemplate = {
+    switches: ["enable_thinking", "verbose"],
+    tokens: (_, switches) => byteTokenizer.encode(JSON.stringify(switches)),
+  };
+  const process = new FakeProcess({ stdin: piped("hi"), chat: switching });
+  const args = ["--template", "enable_thinking=false", "--template=verbose=true"];
+  assertEquals(await chat(process, [...args, "--max-tokens", "1"]), 0);
+  assertEquals(promptsOf(process), ['{"enable_thinking":false,"verbose":true}']);
+  const unknown = new FakeProcess({ stdin: piped("hi"), chat: switching });
+  assertEquals(await chat(unknown, ["--template", "thinking=false"]), 2);
+  assertStringIncludes(unknown.stderr.written, "takes enable_thinking, verbose");
+  assertEquals(unknown.engine.submitted, []);
+  const wrong = new FakeProcess({ stdin: piped("hi"), chat: switching });
+  assertEquals(await chat(wrong, ["--template", "enable_thinking=no"]), 2);
+  assertStringIncludes(wrong.stderr.written, "expected a switch of the template");
 });

@@ -56,7 +56,10 @@ Deno.test("run() compares seeds, and options that are on or off", async () => {
   assertEquals(seeds.engine.submitted.map(({ seed }) => seed), [1, 2, 1, 2]);
   const ends = new FakeProcess();
   assertEquals(await ends.run(["a", "--compare", "ignore-eos=true,false", "--max-tokens=1"]), 0);
-  assertEquals(ends.engine.submitted.map(({ stopToken }) => stopToken), [null, 257, null, 257]);
+  assertEquals(
+    ends.engine.submitted.map(({ stopTokens }) => stopTokens),
+    [[], [257], [], [257]],
+  );
 });
 
 const WRONG: [string[], string][] = [

@@ -29,6 +29,7 @@ Deno.test("parseConfig() without arguments gives the defaults of the contract", 
     weights: null,
     tune: false,
     prefixCache: true,
+    context: 4096,
     chatTemplate: null,
     apiKeyFile: null,
     apiKeys: [],
@@ -75,7 +76,9 @@ Deno.test("parseConfig() reads the environment, lists by commas", () => {
     BD_CORS_ORIGIN: "https://a.example, http://localhost:3000",
     BD_METRICS_PUBLIC: "true",
     BD_DEVICE_MEMORY: "1073741824",
+    BD_CONTEXT: "512",
   });
+  assertEquals(config.context, 512);
   assertEquals(config.port, 0);
   assertEquals(config.models, [
     { id: "a", directory: "models/a" },
@@ -115,6 +118,7 @@ for (
     [["--cors-origin", "a.example"], "an origin such as"],
     [["--allowed-host", "http://a.example"], "a Host header such as"],
     [["--max-concurrent", "0"], "an integer from 1"],
+    [["--context", "0"], "an integer from 1 to 2097152"],
     [["--request-timeout-ms", "2147483648"], "an integer from 1 to 2147483647"],
     [["--model", "/"], "a directory"],
     [["--model", "models/.."], "a directory"],

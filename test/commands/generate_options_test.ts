@@ -22,7 +22,7 @@ Deno.test("run() asks the engine for what the flags say", async () => {
     topK: 40,
     seed: 2 ** 53 - 1,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 1.5,
     trace: false,
   }]);
@@ -34,7 +34,7 @@ Deno.test("run() fills in what the flags leave out", async () => {
   const [request] = process.engine.submitted;
   assertEquals(request?.prompt, [256, 97, 98, 99]);
   assertEquals(request?.maxTokens, 96);
-  assertEquals([request?.blockSize, request?.stopToken], [4, BYTE_MODEL.eosToken]);
+  assertEquals([request?.blockSize, request?.stopTokens], [4, BYTE_MODEL.stopTokens]);
   // The random bytes of the fake process are all 1: (0x01010101 mod 2^21) · 2^32 + 0x01010101.
   assertEquals(request?.seed, 0x00010101 * 2 ** 32 + 0x01010101);
 });
@@ -59,7 +59,7 @@ const WRONG: [string[], string][] = [
   [["--seed", "1", "--seed", "2"], "--seed"],
   [["--weights", "f8"], "expected one of f32, f16, int8"],
   [["--strategy", "magic"], "--strategy must be one of"],
-  [["--steps", "4"], "--steps cannot be given with the strategy"],
+  [["--strategy", "first_hitting", "--steps", "4"], "--steps cannot be given with the strategy"],
   [["--entropy-bound", "0", "--strategy", "entropy_bounded"], "--entropy-bound must be a number"],
   [["--overflow", "wrap"], "--overflow must be one of"],
   [["--stop", ""], "--stop"],
@@ -82,6 +82,7 @@ for (const [args, message] of WRONG) {
 Deno.test("run() refuses what the model cannot do, and closes it", async () => {
   const cases: [string[], string][] = [
     [["--block-size", "5"], "--block-size must be one of 1, 2, 4, 8, 16, 32, got 5"],
+    [["--steps", "4"], '--steps cannot be given with the strategy "first_hitting"'],
     [["--top-k", "1000"], "--top-k must be an integer from 0 to 259, got 1000"],
     [["abc", "--max-tokens", "100"], "is 100 tokens, but 3 prompt tokens + 100 max_tokens"],
     [["a".repeat(100)], "lower --max-tokens or give --overflow slide"],
@@ -92,6 +93,20 @@ Deno.test("run() refuses what the model cannot do, and closes it", async () => {
     assertStringIncludes(process.stderr.written, message);
     assertEquals([process.closed, process.engine.submitted.length], [1, 0]);
   }
+});
+
+Deno.test("run() samples by the model's defaults where no flag says how", async () => {
+  const defaults = { temperature: 0, strategy: "low_confidence_dynamic", threshold: 0.5 };
+  const process = new FakeProcess({ model: { defaults } });
+  await process.run(["abc"]);
+  await process.run(["abc", "--temperature", "0.5", "--strategy", "sequential"]);
+  const asked = process.engine.submitted.map((
+    { temperature, strategy },
+  ) => [temperature, strategy]);
+  assertEquals<unknown>(asked, [
+    [0, { strategy: "low_confidence_dynamic", threshold: 0.5 }],
+    [0.5, { strategy: "sequential" }],
+  ]);
 });
 
 for (const flag of ["--help", "-h"]) {

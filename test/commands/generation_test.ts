@@ -20,7 +20,7 @@ const REQUEST: SequenceRequest = {
   topK: 0,
   seed: 7,
   choice: 0,
-  stopToken: null,
+  stopTokens: [],
   minEntropy: 0,
   trace: true,
 };

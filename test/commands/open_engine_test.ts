@@ -15,6 +15,7 @@ const SOURCE: OpenEngine = {
   tune: false,
   prefixCache: true,
   slots: 2,
+  contextLength: 24,
   memoryBytes: null,
 };
 const REQUEST = requestOf([1, 2, 3], { maxTokens: 21, trace: true });
@@ -97,6 +98,26 @@ for (const lossyBurst of [0, 1, 7]) {
     assertEquals((await run.failure).kind, "gpu");
   });
 }
+
+Deno.test("runEngine() bounds the context of models that cannot slide, in whole blocks", async () => {
+  const directory = resolve(import.meta.dirname!, "../fixtures/sdar-tiny");
+  for (const [contextLength, expected] of [[51, 48], [1, 4], [1 << 20, 32_768]] as const) {
+    await using run = new Run({ source: { ...SOURCE, directory, slots: 1, contextLength } });
+    await run.client.ready;
+    const { model } = run.client;
+    assertEquals([model.contextLength, model.slides, model.scores], [expected, false, true]);
+  }
+  await using run = new Run();
+  await run.client.ready;
+  assertEquals([run.client.model.contextLength, run.client.model.slides], [32, true]);
+});
+
+Deno.test("runEngine() says of a model with moved logits that it cannot be scored", async () => {
+  const directory = resolve(import.meta.dirname!, "../fixtures/fastdllm-tiny");
+  await using run = new Run({ source: { ...SOURCE, directory, slots: 1 } });
+  await run.client.ready;
+  assertEquals(run.client.model.scores, false);
+});
 
 Deno.test("runEngine() tells why it cannot start", async () => {
   await using run = new Run({ source: { ...SOURCE, directory: "/no/such/directory" } });

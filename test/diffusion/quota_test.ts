@@ -1,5 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { quota } from "../../src/diffusion/quota.ts";
+import { join } from "@std/path";
+import { quota, scheduledQuota } from "../../src/diffusion/quota.ts";
+import { commonFolder, readJson } from "../support/fixtures.ts";
 
 for (
   const [masked, stepsLeft, expected] of [
@@ -37,4 +39,23 @@ Deno.test("quota() reveals everything by the last step, in falling portions", ()
 
 Deno.test("quota() throws when masks are left and steps are not", () => {
   assertThrows(() => quota(1, 0), RangeError, "Cannot plan 1 masks: 0 steps left");
+});
+
+interface ScheduleCase {
+  readonly block_size: number;
+  readonly steps: number;
+  readonly schedule: number[];
+}
+
+Deno.test("scheduledQuota() is SDAR's schedule", () => {
+  const cases = readJson(join(commonFolder("qwen-common"), "schedule.json")) as ScheduleCase[];
+  for (const { block_size: size, steps, schedule } of cases) {
+    const actual = schedule.map((_, step) => scheduledQuota(size, { step, steps }));
+    assertEquals(actual, schedule, `${size} masks in ${steps} steps`);
+  }
+});
+
+Deno.test("scheduledQuota() wants one in each step as long as there are masks in a longer grid", () => {
+  const wanted = [0, 1, 2, 3, 4].map((step) => scheduledQuota(3, { step, steps: 5 }));
+  assertEquals(wanted, [1, 1, 1, 0, 0]);
 });

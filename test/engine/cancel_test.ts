@@ -92,7 +92,7 @@ Deno.test("EngineLoop frees what every kind of end held", async () => {
   await using engine = new ScriptedLoop({ limits: { slots: 3, pages: 16 } });
   const requests = [
     copyRequest(PROMPT),
-    copyRequest([1, 257], { maxTokens: 100, stopToken: 257 }),
+    copyRequest([1, 257], { maxTokens: 100, stopTokens: [257] }),
     copyRequest([], { maxTokens: 400, blockSize: 32, minEntropy: 1 }),
     copyRequest(PROMPT, { maxTokens: 100, choice: 1 }),
     copyRequest(PROMPT, { maxTokens: 100, choice: 2 }),

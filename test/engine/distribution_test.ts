@@ -20,6 +20,7 @@ const STRATEGIES: readonly StrategyOptions[] = [
   { strategy: "ancestral", steps: 3 },
   { strategy: "sequential" },
   { strategy: "sequential", steps: 1 },
+  { strategy: "random" },
   { strategy: "low_confidence_static" },
   { strategy: "low_confidence_dynamic", threshold: 0.4 },
   { strategy: "entropy_bounded", entropy_bound: 2 },

@@ -38,7 +38,7 @@ Deno.test("EngineLoop begins with a shorter block where the prompt ends inside o
 
 Deno.test("EngineLoop cuts at the stop token and ends", async () => {
   await using engine = new ScriptedLoop();
-  const request = copyRequest([65, 66, 67, 68, 69, 257], { maxTokens: 100, stopToken: 257 });
+  const request = copyRequest([65, 66, 67, 68, 69, 257], { maxTokens: 100, stopTokens: [257] });
   const [sequence] = await engine.finish([request]);
   assertEquals(sequence?.blocks.map(({ tokens }) => tokens), [[65, 66, 67, 68], [69, 257]]);
   assertEquals(sequence?.blocks.map(({ last }) => last), [false, true]);

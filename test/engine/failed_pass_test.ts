@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { resolve } from "@std/path";
 import { SequenceError } from "../../src/engine/request.ts";
+import { Bd3lm } from "../../src/model/bd3lm.ts";
 import { DeviceEngine, requestOf } from "../support/device_engine.ts";
 import { gpuTest } from "../support/gpu.ts";
 
@@ -22,6 +23,7 @@ for (const value of [NaN, Infinity, -Infinity]) {
     const safe = [...requests.keys()].filter(isSafe).slice(0, 4);
     assert(safe.length >= 2, `token ${poison} is everywhere`);
 
+    assert(engine.network instanceof Bd3lm);
     const { parts: [part], width } = engine.network.weights.embedding;
     gpu.write(part!.weight, new Float32Array(width).fill(value), 4 * width * poison);
     const failing = [
@@ -52,6 +54,7 @@ gpuTest("nobody finds what a failed sequence has stored", async (gpu) => {
   const poison = 7;
   const prompt = Array.from({ length: 33 }, (_, i) => i === 20 ? poison : 30 + i % 20);
   const request = requestOf(prompt, { maxTokens: 3 });
+  assert(engine.network instanceof Bd3lm);
   const { parts: [part], width } = engine.network.weights.embedding;
   const embedding = new Float32Array(await gpu.read(part!.weight));
   const place = width * poison;

@@ -38,15 +38,15 @@ function drawRequest(draw: Draw): SequenceRequest {
     blockSize: 2 ** draw(5),
     strategy: STRATEGIES[draw(STRATEGIES.length)]!,
     seed: draw(2 ** 20),
-    stopToken: draw(2) === 0 ? 1000 : null,
+    stopTokens: draw(2) === 0 ? [1000] : [],
     trace: draw(8) === 0,
   });
 }
 
 /** What the request gives by itself. Source: the contract, sections 4.4 and 13. */
-function answerTo({ prompt, maxTokens, stopToken }: SequenceRequest) {
+function answerTo({ prompt, maxTokens, stopTokens }: SequenceRequest) {
   const tokens = copyOf(prompt, maxTokens);
-  const stop = stopToken === null ? -1 : tokens.indexOf(stopToken);
+  const stop = tokens.findIndex((token) => stopTokens.includes(token));
   return stop < 0
     ? { tokens, reason: "length" }
     : { tokens: tokens.slice(0, stop + 1), reason: "eos" };

@@ -14,6 +14,7 @@ const STRATEGIES: readonly StrategyOptions[] = [
   { strategy: "first_hitting" },
   { strategy: "ancestral", steps: 8 },
   { strategy: "sequential" },
+  { strategy: "random", steps: 3 },
   { strategy: "low_confidence_static", steps: 3 },
   { strategy: "low_confidence_dynamic", threshold: 0.2 },
   { strategy: "entropy_bounded", entropy_bound: 3 },

@@ -336,3 +336,26 @@ gpuTest("hundreds of requests that begin alike leave no page behind", async (gpu
   assert(pages <= engine.denoiser.limits.pages);
   assertGreater(hitTokens, 240 * PAGE / 4);
 });
+
+for (const [family, blockSize] of [["sdar-tiny", 4], ["fastdllm-tiny", 8]] as const) {
+  gpuTest(`${family} gives the same with a cache, and finds prompt and answer`, async (gpu) => {
+    const directory = resolve(FIXTURES, family);
+    const options = { blockSize, maxTokens: 40, trace: true };
+    const prompt = textOf(64, 3);
+    await using engine = await DeviceEngine.open(gpu, directory, { slots: 2 });
+    const [answer] = await engine.generate([requestOf(prompt, options)]);
+    // Prompt and answer end at 104, in a block that is not committed: after 96 there is no page.
+    const next = [...prompt, ...answer!.tokens, ...textOf(5, 4)];
+    const requests = [prompt, next, next.slice(0, 96), next.slice(0, 90)].map((text, seed) =>
+      requestOf(text, { ...options, maxTokens: 12, seed })
+    );
+    const expected = await withoutCache(gpu, directory, requests);
+    const outcomes = [];
+    for (const request of requests) outcomes.push(...await engine.generate([request]));
+    assertEquals(outcomes.map(essence), expected.map(essence));
+    // Where logits are shifted a prompt's last block is left for the sequence to commit.
+    const ends = blockSize === 4 ? [64, 96, 96, 64] : [32, 96, 64, 64];
+    assertEquals(outcomes.map(cachedTokens), ends);
+    assertIdle(engine);
+  });
+}

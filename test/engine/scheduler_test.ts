@@ -4,10 +4,14 @@ import type { Sequence } from "../../src/engine/sequence.ts";
 import type { DenoiserLimits, PassPlan } from "../../src/model/denoiser.ts";
 import type { SequenceRequest } from "../../src/engine/request.ts";
 import { copyRequest, tokensFrom } from "../support/copy_request.ts";
-import { ScriptedDenoiser } from "../support/scripted_denoiser.ts";
+import { type DenoiserScript, ScriptedDenoiser } from "../support/scripted_denoiser.ts";
 
-function schedulerOf(limits: Partial<DenoiserLimits>, requests: readonly SequenceRequest[]) {
-  const denoiser = new ScriptedDenoiser({ limits });
+function schedulerOf(
+  limits: Partial<DenoiserLimits>,
+  requests: readonly SequenceRequest[],
+  script: DenoiserScript = {},
+) {
+  const denoiser = new ScriptedDenoiser({ limits, ...script });
   const scheduler = new Scheduler(denoiser);
   for (const [id, request] of requests.entries()) scheduler.enqueue({ id, request, since: id });
   return { denoiser, scheduler };
@@ -208,4 +212,14 @@ Deno.test("Scheduler.release() hands over what remains, of a failed sequence not
   scheduler.release(first);
   scheduler.release(second, { hasFailed: true });
   assertEquals(remains, [[0, { tokens: [], reach: 4 }], [1, null]]);
+});
+
+Deno.test("Scheduler.plan() asks the denoiser how many rows a sequence takes", () => {
+  const request = copyRequest([], { maxTokens: 160, blockSize: 16 });
+  const lanes = [false, true].map((isFused) => {
+    const { scheduler } = schedulerOf({ slots: 5, rows: 64 }, Array(5).fill(request), { isFused });
+    admitAll(scheduler);
+    return scheduler.plan(1)[0]?.lanes.length;
+  });
+  assertEquals(lanes, [4, 2]);
 });

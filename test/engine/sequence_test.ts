@@ -19,12 +19,12 @@ function sequenceOf(
 function pass(
   sequence: Sequence,
   tokens: readonly (number | null)[],
-  at: { start?: number; step?: number; nfe?: number; now?: number } = {},
+  at: { start?: number; step?: number; nfe?: number; now?: number; isOver?: boolean } = {},
 ) {
-  const { start = 4, step = 1, nfe = step, now = 100 } = at;
+  const { start = 4, step = 1, nfe = step, now = 100, isOver = false } = at;
   sequence.planPass({ withPrompt: false });
   const masked = tokens.filter((token) => token === null).length;
-  const counts = { start, step, nfe, masked };
+  const counts = { start, step, nfe, masked, isOver };
   return sequence.apply({ slot: 2, status: "denoised", ...counts, ...certain(tokens) }, now);
 }
 
@@ -73,7 +73,7 @@ Deno.test("Sequence has a pass left for every masked position of all its blocks"
   assertEquals(sequence.passesLeft, 9);
   // The pass that was planned reveals both: one pass fewer is of use.
   const result = { slot: 2, status: "denoised", start: 4, step: 1, nfe: 1, masked: 0 } as const;
-  sequence.apply({ ...result, ...certain([14, 15, 1, 2]) }, 0);
+  sequence.apply({ ...result, isOver: false, ...certain([14, 15, 1, 2]) }, 0);
   assertEquals(sequence.passesLeft, 8);
   pass(sequence, [null, 1, 2, 3], { start: 8 });
   assertEquals(sequence.passesLeft, 5);
@@ -116,7 +116,7 @@ Deno.test("Sequence tells of its blocks without the prompt, and of the end", () 
 });
 
 Deno.test("Sequence ignores a stop token in the prompt and ends at a generated one", () => {
-  const sequence = sequenceOf({ prompt: [1, 2, 3, 4, 9, 9], stopToken: 9 });
+  const sequence = sequenceOf({ prompt: [1, 2, 3, 4, 9, 9], stopTokens: [9] });
   assertEquals(pass(sequence, [9, 9, 1, 2]).map(({ type }) => type), ["block"]);
   const events = pass(sequence, [3, 9, 4, 9], { start: 8 });
   assertEquals(events.map((event) => event.type === "block" && event.tokens), [[3, 9], false]);
@@ -165,7 +165,7 @@ Deno.test("Sequence counts a pass that it had rows in once, whatever rows they w
   sequence.takePrompt(4);
   sequence.planPass({ withPrompt: true });
   sequence.planPass({ withPrompt: false });
-  const result = { slot: 2, status: "denoised", start: 8, step: 1, nfe: 1 } as const;
+  const result = { slot: 2, status: "denoised", start: 8, step: 1, nfe: 1, isOver: false } as const;
   sequence.apply({ ...result, masked: 1, ...certain([1, 2, 3, null]) }, 0);
   const [, end] = sequence.apply({ ...result, masked: 0, ...certain([1, 2, 3, 4]) }, 0);
   // Prompt, prompt with the first step, second step.
@@ -183,7 +183,7 @@ Deno.test("Sequence.cancel() ends it once, and what is read later changes nothin
   assertEquals([sequence.hasEnded, sequence.passesLeft], [true, 0]);
   const tokens = [14, 15, 2, 1];
   const late = { slot: 2, status: "denoised", start: 4, step: 2, nfe: 2, masked: 0 } as const;
-  assertEquals(sequence.apply({ ...late, ...certain(tokens) }, 0), []);
+  assertEquals(sequence.apply({ ...late, isOver: true, ...certain(tokens) }, 0), []);
 });
 
 Deno.test("Sequence.cancel() counts the pass that prompt and first step would have shared", () => {
@@ -199,7 +199,7 @@ Deno.test("Sequence takes no notice of a pass in which it was over", () => {
   const sequence = sequenceOf({ maxTokens: 8 });
   sequence.planPass({ withPrompt: false });
   const idle = { slot: 2, status: "idle", start: 0, step: 0, nfe: 0, masked: 0 } as const;
-  assertEquals(sequence.apply({ ...idle, ...certain([]) }, 0), []);
+  assertEquals(sequence.apply({ ...idle, isOver: true, ...certain([]) }, 0), []);
   assertEquals(sequence.passesLeft, 10);
 });
 
@@ -234,25 +234,94 @@ Deno.test("Sequence leaves behind what it knows to be stored: prompt, then all b
   sequence.prefill(4, 100);
   assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 8 });
   pass(sequence, [14, 15, 1, 2]);
-  assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 12 });
+  assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 8 });
   pass(sequence, [3, 4, 5, null], { start: 8 });
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 12 });
   pass(sequence, [3, 4, 5, 6], { start: 8 });
-  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 16 });
   // Each pass under way may go a block further.
   sequence.planPass({ withPrompt: false });
   sequence.planPass({ withPrompt: false });
   sequence.cancel();
-  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 24 });
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 20 });
 });
 
-Deno.test("Sequence reaches no further than its last block where the device ends it", () => {
-  for (const end of [{ maxTokens: 6 }, { maxTokens: 100, stopToken: 5 }]) {
-    const sequence = sequenceOf(end);
+Deno.test("Sequence reaches no further than its last block where the device has ended it", () => {
+  for (const [isOver, reach] of [[true, 12], [false, 20]] as const) {
+    const sequence = sequenceOf({ maxTokens: 6 });
     sequence.takePrompt(100);
     sequence.prefill(4, 100);
-    for (let i = 0; i < 3; i++) sequence.planPass({ withPrompt: false });
+    for (let i = 0; i < 2; i++) sequence.planPass({ withPrompt: false });
     pass(sequence, [14, 15, 1, 2]);
-    pass(sequence, [3, 4, 5, 6], { start: 8 });
-    assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 12 });
+    pass(sequence, [3, 4, 5, 6], { start: 8, isOver });
+    assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach });
   }
+});
+
+Deno.test("Sequence leaves behind the prompt's last block where it has committed that itself", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), maxTokens: 8 });
+  sequence.takePrompt(100);
+  sequence.prefill(4, 100);
+  commit(sequence, [41, null, null, null], 8);
+  assertEquals(sequence.remains, { tokens: tokensFrom(0, 8), reach: 12 });
+  pass(sequence, [41, 1, 2, 3], { start: 8 });
+  commit(sequence, [42, null, null, null], 12);
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(0, 8), 41, 1, 2, 3], reach: 16 });
+});
+
+/** Applies what a commit gave: the block that follows, with its first token. */
+function commit(sequence: Sequence, tokens: readonly (number | null)[], start: number) {
+  sequence.planPass({ withPrompt: false });
+  const masked = tokens.filter((token) => token === null).length;
+  const counts = { start, step: 0, nfe: 0, masked, isOver: false };
+  return sequence.apply({ slot: 2, status: "committed", ...counts, ...certain(tokens) }, 100);
+}
+
+Deno.test("Sequence counts a commit among its passes, and its token to the block it opens", () => {
+  // The prompt's last block is the sequence's own; positions 8 to 15 are generated.
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), maxTokens: 8 });
+  assertEquals(sequence.passesLeft, 8);
+  assertEquals(commit(sequence, [41, null, null, null], 8), []);
+  assertEquals(sequence.passesLeft, 7);
+  const [block] = pass(sequence, [41, 1, 2, 3], { start: 8 });
+  assertEquals(block?.type === "block" && [block.index, block.position, block.tokens], [
+    ...[0, 8],
+    [41, 1, 2, 3],
+  ]);
+  assertEquals(sequence.passesLeft, 4);
+  commit(sequence, [42, null, null, null], 12);
+  assertEquals(sequence.passesLeft, 3);
+  const [, end] = pass(sequence, [42, 1, 2, 3], { start: 12 });
+  assertEquals<unknown>(end, { type: "end", reason: "length", passes: 4, queueMs: 30 });
+});
+
+Deno.test("Sequence tells of a commit's token as a step before the first", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), maxTokens: 8, trace: true });
+  const step = { type: "step", block: 0 };
+  assertEquals<unknown[]>(commit(sequence, [41, null, null, null], 8), [
+    {
+      ...{ ...step, step: 0, nfe: 0, tokens: [41, null, null, null] },
+      revealed: [0],
+      confidence: [0.41],
+    },
+  ]);
+  assertEquals<unknown[]>(pass(sequence, [41, null, 5, null], { start: 8 }), [
+    {
+      ...{ ...step, step: 1, nfe: 1, tokens: [41, null, 5, null] },
+      revealed: [2],
+      confidence: [0.05],
+    },
+  ]);
+});
+
+Deno.test("Sequence ends where the device does, with masks after its stop token", () => {
+  const sequence = sequenceOf({ maxTokens: 20, stopTokens: [8, 9] });
+  sequence.planPass({ withPrompt: false });
+  const tokens = [14, 15, 9, null];
+  const counts = { start: 4, step: 3, nfe: 3, masked: 1, isOver: true };
+  const events = sequence.apply({ slot: 2, status: "denoised", ...counts, ...certain(tokens) }, 0);
+  assertEquals(events.map((event) => event.type === "block" ? event.tokens : event), [
+    [9],
+    { type: "end", reason: "eos", passes: 1, queueMs: 30 },
+  ]);
+  assertEquals([sequence.hasEnded, sequence.passesLeft], [true, 0]);
 });

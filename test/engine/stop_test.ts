@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { cutBlock, ENTROPY_WINDOW, tokenEntropy } from "../../src/engine/stop.ts";
 
-const OFF = { left: 100, stopToken: null, minEntropy: 0, recent: [] };
+const OFF = { left: 100, stopTokens: [], minEntropy: 0, recent: [] };
 
 Deno.test("tokenEntropy() is the entropy of the tokens' frequencies, in nats", () => {
   assertEquals(tokenEntropy([]), 0);
@@ -31,7 +31,7 @@ for (
 }
 
 Deno.test("cutBlock() cuts after the first stop token", () => {
-  const stop = (block: number[], left = 100) => cutBlock(block, { ...OFF, left, stopToken: 7 });
+  const stop = (block: number[], left = 100) => cutBlock(block, { ...OFF, left, stopTokens: [7] });
   assertEquals(stop([7]), { tokens: [7], end: "eos" });
   assertEquals(stop([7, 1, 7, 2]), { tokens: [7], end: "eos" });
   assertEquals(stop([1, 2, 3, 7]), { tokens: [1, 2, 3, 7], end: "eos" });
@@ -72,4 +72,11 @@ Deno.test("cutBlock() compares strictly: entropy at the bound goes on", () => {
   const bound = tokenEntropy(two);
   assertEquals(cutBlock(two, { ...OFF, left: 1000, minEntropy: bound }).end, null);
   assertEquals(cutBlock(two, { ...OFF, left: 1000, minEntropy: 0.7 }).end, "entropy");
+});
+
+Deno.test("cutBlock() ends with the first of several stop tokens", () => {
+  const options = { ...OFF, stopTokens: [7, 5] };
+  assertEquals(cutBlock([1, 5, 2, 7], options), { tokens: [1, 5], end: "eos" });
+  assertEquals(cutBlock([1, 7, 2, 5], options), { tokens: [1, 7], end: "eos" });
+  assertEquals(cutBlock([1, 2], options), { tokens: [1, 2], end: null });
 });

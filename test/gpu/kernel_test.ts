@@ -34,13 +34,16 @@ Deno.test("defineKernel() reads operands, params and constants from the text", (
   const kernel = defineKernel("sample", SOURCE, FRAGMENT);
   assertEquals(kernel.name, "sample");
   assertEquals(kernel.bindings, [
-    { group: 0, binding: 0, access: "read", name: "x", type: "array" },
-    { group: 0, binding: 2, access: "read_write", name: "y", type: "array" },
-    { group: 1, binding: 0, access: "read", name: "weight", type: "array" },
-    { group: 2, binding: 0, access: "read", name: "heads", type: "array" },
+    { binding: 0, access: "read", name: "x", type: "array" },
+    { binding: 1, access: "read_write", name: "y", type: "array" },
+    { binding: 3, access: "read", name: "weight", type: "array" },
+    { binding: 4, access: "read", name: "heads", type: "array" },
   ]);
   assertEquals(kernel.params, [{ name: "count", type: "u32" }, { name: "scale", type: "f32" }]);
-  assertEquals([kernel.paramsBinding?.group, kernel.paramsBinding?.binding], [0, 3]);
+  assertEquals(kernel.paramsBinding?.binding, 2);
+  // All groups are one.
+  assertEquals(kernel.source.match(/@group\((?!0\))/), null);
+  assertEquals(kernel.source.includes("@group(0) @binding(4) var<storage, read> heads"), true);
   assertEquals(kernel.paramsBinding?.access, "read");
   assertEquals(kernel.overrides, ["EPSILON", "BLOCK", "WIDTH"]);
 });

@@ -87,6 +87,27 @@ gpuTest("Pass.submit() runs dispatches in order, each with its own parameters", 
   assertEquals(await readFloats(gpu, y), new Float32Array(65).fill(314.5));
 });
 
+gpuTest(
+  "Pass.repeat() runs dispatches again, with other parameters where it is told",
+  async (gpu) => {
+    using x = upload(gpu, [3], [1, 1, 1]);
+    using y = upload(gpu, [3], [1, 1, 1]);
+    const pass = gpu.pass();
+    recordAffine(pass, { x, y, factor: 7 });
+    recordAffine(pass, { x, y, factor: 2 });
+    recordAffine(pass, { x, y, factor: 3, offset: 0.5 });
+    pass.repeat(1, 3, { segment: 4 });
+    pass.repeat(1, 3, { factor: 5 });
+    assertEquals(pass.dispatches, 7);
+    pass.submit();
+    // 1·7 + 1; then ·2 + 1 and ·3 + 1.5, twice; then ·5 + 1 and ·5 + 1.5.
+    assertEquals(
+      [...await readFloats(gpu, y)],
+      Array(3).fill((((52.5 * 2 + 1) * 3 + 1.5) * 5 + 1) * 5 + 1.5),
+    );
+  },
+);
+
 gpuTest("Pass.dispatch() gives params of both types to the device unchanged", async (gpu) => {
   using x = upload(gpu, [3], [0, 0, 0]);
   const y = await runAndRead(gpu, (pass) => {

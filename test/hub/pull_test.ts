@@ -239,3 +239,33 @@ hubTest("pull() gives up on a hub that says nothing any more", async (hub) => {
     "nothing came for 0.2 s",
   );
 });
+
+hubTest(
+  "pull() gets a tokenizer in several files where there is none in one",
+  async (hub) => {
+    const snapshot = await hub.pull();
+    assertEquals(namesIn(snapshot), [
+      ...["added_tokens.json", "config.json", "merges.txt", "model.safetensors"],
+      ...["tokenizer_config.json", "vocab.json"],
+    ]);
+  },
+  {
+    files: {
+      "added_tokens.json": "{}",
+      "config.json": FILES["config.json"],
+      "merges.txt": "#version: 0.2\n",
+      "model.safetensors": WEIGHTS,
+      "special_tokens_map.json": "{}",
+      "tokenizer_config.json": "{}",
+      "vocab.json": "{}",
+    },
+  },
+);
+
+hubTest(
+  "pull() leaves the files of a tokenizer alone that is in one file as well",
+  async (hub) => {
+    assertEquals(namesIn(await hub.pull()), ["config.json", "model.safetensors", "tokenizer.json"]);
+  },
+  { files: { ...FILES, "vocab.json": "{}", "merges.txt": "" } },
+);

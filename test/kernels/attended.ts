@@ -21,7 +21,10 @@ const UNTOUCHED = 7;
 
 /** What a test attends to. */
 export interface Attended {
+  /** Key/value heads. */
   readonly heads: number;
+  /** Neighbouring query heads that share one of them; 1 where left out. */
+  readonly group?: number;
   readonly headSize: number;
   /** f32 where left out. */
   readonly format?: CacheFormat;
@@ -38,15 +41,16 @@ export interface Attended {
   readonly deviceClasses?: readonly DeviceClass[];
 }
 
-/** q of a row, k and v of a position: [heads · headSize] of noise that depends on them alone. */
+/** q of a row, k and v of a position: all heads of noise that depends on them alone. */
 function vector(
   what: "q" | "k" | "v",
-  { heads, headSize, format = "f32" }: Attended,
+  { heads, group = 1, headSize, format = "f32" }: Attended,
   at: { slot: number; place: number },
 ): Float32Array {
   const seed = ["q", "k", "v"].indexOf(what) + 3 * (at.slot + 10 * at.place);
   // Scores spread over a few units, so that the softmax is neither flat nor a single key.
-  const values = noise(heads * headSize, seed).map((each) => each * (what === "v" ? 1 : 2));
+  const length = heads * headSize * (what === "q" ? group : 1);
+  const values = noise(length, seed).map((each) => each * (what === "v" ? 1 : 2));
   return what === "q" ? values : rounded(values, format);
 }
 
@@ -80,7 +84,8 @@ export async function attend(
   gpu: Gpu,
   attended: Attended,
 ): Promise<Map<DeviceClass, Float32Array>> {
-  const { heads, headSize, rows, asked } = attended;
+  const { headSize, rows, asked } = attended;
+  const heads = attended.heads * (attended.group ?? 1);
   const headWidth = paddedHeadSize(headSize);
   const bound = asked?.length ?? rows.length;
   const { live = bound } = attended;
@@ -112,9 +117,16 @@ export async function attend(
 
 /** Row `row` of the reference: [heads · padded head size]. */
 function expectRow(attended: Attended, row: number): Float32Array {
-  const { heads, headSize, rows } = attended;
+  const { headSize, group = 1, rows } = attended;
+  const heads = attended.heads * group;
+  // Every query head with a key/value head of its own, which is that of its group.
+  const spread = (values: Float32Array) =>
+    Array.from({ length: heads }, (_, head) => {
+      const shared = Math.floor(head / group);
+      return [...values.subarray(shared * headSize, (shared + 1) * headSize)];
+    }).flat();
   const all = (what: "k" | "v") =>
-    Float32Array.from(seenBy(rows[row]!).flatMap((at) => [...vector(what, attended, at)]));
+    Float32Array.from(seenBy(rows[row]!).flatMap((at) => spread(vector(what, attended, at))));
   const o = reference.attention({
     q: vector("q", attended, { slot: rows[row]!.slot, place: row }),
     k: all("k"),

@@ -73,6 +73,31 @@ for (const format of FORMATS) {
   });
 }
 
+// One key/value head for all, and several; in one slice of the keys and in many; among other sequences.
+for (const [heads, group] of [[1, 3], [2, 2], [3, 4]] as const) {
+  for (const format of FORMATS) {
+    gpuTest(`attention() shares ${heads} heads in ${format} by groups of ${group}`, async (gpu) => {
+      const ranges = RANGES.map(([first, end]) => ({ slot: 0, first, end }));
+      const long = Array.from({ length: 40 }, (_, i) => 6 + i);
+      const slots = [[3, 0], [5, 1, 2, 4], long];
+      const rows = [...ranges, { slot: 1, first: 3, end: 50 }, { slot: 2, first: 1, end: 601 }];
+      const shape = { heads, group, headSize: 12, format, slots };
+      await checkAttended(gpu, { ...shape, rows });
+      await checkAttended(gpu, { ...shape, rows, asked: [15, 3, 14, 3, 0] });
+    });
+  }
+}
+
+gpuTest("attention() of a group has the bits of each of its heads alone", async (gpu) => {
+  const shape = { headSize: 12, slots: [[0, 2, 1]], rows: [{ slot: 0, first: 3, end: 41 }] };
+  // The first heads have the same q, k and v whatever follows them.
+  const shared = await attend(gpu, { ...shape, heads: 1, group: 4 });
+  const alone = await attend(gpu, { ...shape, heads: 1 });
+  for (const [deviceClass, y] of alone) {
+    assertEquals(shared.get(deviceClass)!.slice(0, y.length), y, deviceClass);
+  }
+});
+
 // Noisy copies of a text beside each other: their blocks begin and end anywhere in chunks and panels.
 for (const [format, headSize] of [["f32", 12], ["f16", 12], ["f32", 96]] as const) {
   gpuTest(`attention() in ${format} sees a past with heads of ${headSize}`, async (gpu) => {
@@ -112,7 +137,7 @@ for (const headSize of [12, 96]) {
 gpuTest("attention() gives a row the same bits among others, in any place", async (gpu) => {
   const pages = Array.from({ length: 30 }, (_, i) => (i * 7) % 30);
   const shape = { heads: 2, headSize: 12, slots: [pages, [30], [31]] };
-  // One chunk at the end of a slice of 256 keys, one more, and a part of the next.
+  // A few chunks, and more than lanes of a workgroup take at a time.
   for (const end of [93, 288, 301]) {
     const one = { slot: 0, first: 37, end };
     const [low, high] = [1, 2].map((slot) => ({ slot, first: 2, end: 16 }));
@@ -146,34 +171,41 @@ gpuTest("attention() leaves rows beyond the live ones untouched", async (gpu) =>
   }
 });
 
-// A GPU's slices of 256 keys: whole, with a rest, from the middle of a page, some rows with fewer.
+// Pieces of 512 keys, and a GPU's slices of 1,024 where a table has room for more than two of them:
+// whole, with a rest, from the middle of a page, some rows with fewer.
 for (const format of FORMATS) {
-  gpuTest(`attention() adds slices of keys in ${format}`, async (gpu) => {
-    const pages = Array.from({ length: 70 }, (_, i) => (i * 3) % 70);
-    const ranges = [[0, 256], [0, 257], [7, 300], [8, 264], [0, 1000], [9, 1030], [250, 260], [
-      3,
-      4,
-    ]];
-    const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
-    await checkAttended(gpu, { heads: 2, headSize: 64, format, slots: [pages], rows });
-    // The past ends, or the row's own keys begin, at the edge of a slice, before or behind it.
-    const copies = [[256, 260], [252, 258], [255, 257], [509, 519], [1001, 1120]];
-    const withPast = copies.map(([first, end]) => ({
-      ...{ slot: 1, first: first!, end: end! },
-      past: { slot: 0, end: first! },
-    }));
-    await checkAttended(gpu, {
-      ...{ heads: 2, headSize: 64, format, rows: withPast.toReversed() },
-      slots: [pages, pages.map((page) => 70 + page)],
-      // Rows far apart meet in no subgroup of a pass.
-      deviceClasses: ["cpu", "gpu"],
+  for (const [edge, places] of [[512, 70], [1024, 150]] as const) {
+    gpuTest(`attention() adds stretches of ${edge} keys in ${format}`, async (gpu) => {
+      const pages = Array.from({ length: places }, (_, i) => (i * 11) % places);
+      const shape = { heads: 2, headSize: 64, format };
+      const ranges = [
+        ...[[0, edge], [0, edge + 1], [7, edge + 44], [8, edge + 8], [0, 2 * edge - 24]],
+        ...[[9, 2 * edge + 6], [edge - 6, edge + 4], [3, 4]],
+      ];
+      const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
+      await checkAttended(gpu, { ...shape, slots: [pages], rows });
+      // The past ends, or the row's own keys begin, at the edge, before or behind it.
+      const copies = [
+        ...[[edge, edge + 4], [edge - 4, edge + 2], [edge - 1, edge + 1]],
+        ...[[2 * edge - 3, 2 * edge + 7], [edge + 489, edge + 600]],
+      ];
+      const withPast = copies.map(([first, end]) => ({
+        ...{ slot: 1, first: first!, end: end! },
+        past: { slot: 0, end: first! },
+      }));
+      await checkAttended(gpu, {
+        ...{ ...shape, rows: withPast.toReversed() },
+        slots: [pages, pages.map((page) => places + page)],
+        // Rows far apart meet in no subgroup of a pass.
+        deviceClasses: ["cpu", "gpu"],
+      });
+      await checkAttended(gpu, {
+        ...{ ...shape, slots: [pages], rows },
+        asked: [4, 0, 6, 5, 5],
+        live: 4,
+      });
     });
-    await checkAttended(gpu, {
-      ...{ heads: 2, headSize: 64, format, slots: [pages], rows },
-      asked: [4, 0, 6, 5, 5],
-      live: 4,
-    });
-  });
+  }
 }
 
 // Drivers that count the iterations of loops leave them early, in silence: long contexts show it.
@@ -182,8 +214,7 @@ for (const [headSize, keys] of [[64, 4096], [128, 4096], [256, 4096], [32, 33_00
     const pages = Array.from({ length: Math.ceil(keys / 16) }, (_, i) => i);
     const ranges = [[0, keys], [0, 2048], [5, 11], [3, 2049], [2043, keys]];
     const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
-    const deviceClasses = deviceClassesOf(gpu).filter((each) => each !== "gpu");
-    const attended = { heads: 2, headSize, slots: [pages], rows, deviceClasses };
+    const attended = { heads: 2, headSize, slots: [pages], rows };
     await checkAttended(gpu, { ...attended, format: "f16" });
   });
 }

@@ -7,9 +7,12 @@ import {
   journalWords,
   plan,
   PROPOSAL_WORDS,
+  propose,
+  readProposal,
   reveal,
   type Row,
   ROW_WORDS,
+  writeHead,
   writeRow,
 } from "../../kernels/mod.ts";
 import type { Gpu, Tensor } from "../../src/gpu/mod.ts";
@@ -20,6 +23,10 @@ import {
   SEQUENCE_WORDS,
   type SequenceOptions,
 } from "../../src/model/sequence_state.ts";
+import type { DecodingRules } from "../../src/model/decoding_rules.ts";
+import type { KvCache } from "../../src/model/kv_cache.ts";
+import type { Network } from "../../src/model/network.ts";
+import { BD3LM_RULES } from "../support/decoding_rules.ts";
 import { uploadWords } from "../support/gpu.ts";
 import { sequenceWord } from "../support/sequence_words.ts";
 
@@ -46,6 +53,7 @@ export interface Entry {
   readonly step: number;
   readonly nfe: number;
   readonly masked: number;
+  readonly isOver: boolean;
   readonly tokens: readonly number[];
   /** By position, 0 where the pass revealed nothing. */
   readonly confidence: readonly number[];
@@ -58,7 +66,11 @@ export type PartialProposal = Partial<HeadProposal>;
 export class DeviceSequences implements Disposable {
   readonly #gpu: Gpu;
   readonly #maxBlock: number;
-  readonly #window: number;
+  readonly #model: {
+    readonly window: number;
+    readonly maskToken: number;
+    readonly rules: DecodingRules;
+  };
   readonly #tensors: Record<
     "sequences" | "tokens" | "rows" | "heads" | "counts" | "proposals" | "sigma",
     Tensor
@@ -67,12 +79,21 @@ export class DeviceSequences implements Disposable {
   #lanes: readonly number[] = [];
   #burst: Tensor | undefined;
 
-  /** @param options `window` in tokens. */
-  constructor(gpu: Gpu, options: { slots: number; maxBlock: number; window: number }) {
-    const { slots, maxBlock, window } = options;
+  /** @param options `window` in tokens; `rules` are BD3-LM's where left out. */
+  constructor(
+    gpu: Gpu,
+    options: {
+      slots: number;
+      maxBlock: number;
+      window: number;
+      maskToken?: number;
+      rules?: DecodingRules;
+    },
+  ) {
+    const { slots, maxBlock, window, maskToken = MASK, rules = BD3LM_RULES } = options;
     this.#gpu = gpu;
     this.#maxBlock = maxBlock;
-    this.#window = window;
+    this.#model = { window, maskToken, rules };
     const words = (length: number) => uploadWords(gpu, new Uint32Array(length));
     this.#tensors = {
       sequences: words(slots * SEQUENCE_WORDS),
@@ -89,10 +110,12 @@ export class DeviceSequences implements Disposable {
   open(slot: number, options: SequenceOptions): void {
     const { sequences, tokens } = this.#tensors;
     this.#open.set(slot, options);
-    const words = packSequence(options, this.#window);
+    const { rules } = this.#model;
+    const words = packSequence(options, this.#model);
     this.#gpu.write(sequences, words, slot * SEQUENCE_WORDS * 4);
-    const place = slot * 2 * this.#maxBlock + firstBlockStart(options) % (2 * options.blockSize);
-    this.#gpu.write(tokens, firstBlock(options, MASK), place * 4);
+    const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
+    const place = slot * 2 * this.#maxBlock + offset;
+    this.#gpu.write(tokens, firstBlock(options, this.#model), place * 4);
   }
 
   /** Plans a pass of the sequences in `lanes`, with `prompts` beside them. */
@@ -102,7 +125,7 @@ export class DeviceSequences implements Disposable {
     this.#burst = uploadWords(this.#gpu, this.#table(lanes, prompts));
     const { proposals: _, ...tensors } = this.#tensors;
     const pass = this.#gpu.pass();
-    plan(pass, { ...tensors, ...this.#common(this.#burst), maskToken: MASK });
+    plan(pass, { ...tensors, ...this.#common(this.#burst) });
     pass.submit();
     const [counts, rows, heads, sigma] = await Promise.all(
       [tensors.counts, tensors.rows, tensors.heads, tensors.sigma].map((each) =>
@@ -115,6 +138,46 @@ export class DeviceSequences implements Disposable {
       heads: Array.from({ length: headCount }, (_, i) => readHead(heads!, i)),
       sigma: new Float32Array(sigma!),
     };
+  }
+
+  /**
+   * Runs a network on the rows of the pass, and draws for `heads`: the planned ones, or others.
+   *
+   * @returns What it proposes for them; {@linkcode reveal} goes by these heads then.
+   */
+  async propose(
+    network: Network,
+    { cache, heads, banned }: {
+      cache: KvCache;
+      heads: readonly Head[];
+      /** Token that is never drawn. */
+      banned: number;
+    },
+  ): Promise<HeadProposal[]> {
+    const { rows, counts, sigma, proposals } = this.#tensors;
+    const { config: { vocabSize: vocabulary, decoding: { keepsCrossing } } } = network;
+    const [bound = 0] = new Uint32Array(await this.#gpu.read(counts));
+    this.writeHeads(heads);
+    const conditions = 2 * this.#lanes.length + 1;
+    const inputs = { rows, counts, bound, sigma, conditions, cache: cache.layers };
+    const table = this.#tensors.heads;
+    const pass = this.#gpu.pass();
+    using normalized = network.forward(pass, { ...inputs, heads: table, headBound: heads.length })!;
+    const part = { counts, skip: 0, rows: heads.length };
+    using logits = network.logits(pass, normalized, part);
+    const model = { vocabulary, maskToken: banned, keepsCrossing };
+    propose(pass, { logits, heads: table, counts, proposals, firstHead: 0, ...model });
+    pass.submit();
+    const data = await this.#gpu.read(proposals);
+    return heads.map((_, i) => readProposal(data, i));
+  }
+
+  /** Puts heads in the place of those that were planned. */
+  writeHeads(heads: readonly Head[]): void {
+    const words = new Uint32Array(heads.length * HEAD_WORDS);
+    heads.forEach((head, i) => writeHead(words, i * HEAD_WORDS, head));
+    this.#gpu.write(this.#tensors.heads, words);
+    this.#gpu.write(this.#tensors.counts, Uint32Array.of(heads.length), 4);
   }
 
   /**
@@ -163,7 +226,12 @@ export class DeviceSequences implements Disposable {
   }
 
   #common(burst: Tensor) {
-    return { burst, segment: GAP, lanes: this.#lanes.length, maxBlock: this.#maxBlock };
+    const { maskToken, rules } = this.#model;
+    return {
+      ...{ burst, segment: GAP, lanes: this.#lanes.length, maxBlock: this.#maxBlock, maskToken },
+      isScheduled: rules.quota === "schedule",
+      isShifted: rules.shiftsLogits,
+    };
   }
 
   #table(lanes: readonly number[], prompts: readonly Row[]): number[] {
@@ -209,7 +277,7 @@ function writeProposals(proposals: readonly PartialProposal[]): Uint32Array<Arra
 
 /** @param words The gap before the entry, the entry, and what follows it. */
 function readEntry(words: Uint32Array, blockSize: number): Entry {
-  const [status = 0, start = 0, step = 0, nfe = 0, masked = 0] = words.subarray(GAP);
+  const [status = 0, start = 0, step = 0, nfe = 0, masked = 0, over = 0] = words.subarray(GAP);
   const first = GAP + JOURNAL_HEADER;
   const last = first + 2 * blockSize;
   const outside = [...words.subarray(0, GAP), ...words.subarray(last)];
@@ -222,6 +290,7 @@ function readEntry(words: Uint32Array, blockSize: number): Entry {
     step,
     nfe,
     masked,
+    isOver: over === 1,
     tokens: [...words.subarray(first, first + blockSize)],
     confidence: [...new Float32Array(words.slice(first + blockSize, last).buffer)],
   };

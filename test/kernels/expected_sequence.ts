@@ -1,8 +1,9 @@
 import { Block, type Proposal } from "../../src/diffusion/block.ts";
-import { quota } from "../../src/diffusion/quota.ts";
+import { quota, scheduledQuota } from "../../src/diffusion/quota.ts";
 import { type Stream, uniformAt } from "../../src/diffusion/random.ts";
 import { fallStep } from "../../src/diffusion/remasking/ancestral.ts";
 import { reveal } from "../../src/diffusion/remasking/mod.ts";
+import type { DecodingRules } from "../../src/model/decoding_rules.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 import { type Entry, MASK } from "./device_sequences.ts";
 
@@ -11,6 +12,7 @@ export interface ExpectedPlan {
   /** Tokens of the clean block that is committed, and where it begins; `null` without one. */
   readonly commit: { readonly start: number; readonly tokens: readonly number[] } | null;
   readonly start: number;
+  /** The block that is denoised; empty where the commit has the pass to itself. */
   readonly tokens: readonly number[];
   /** Offsets in the block that the head runs for. */
   readonly heads: readonly number[];
@@ -24,19 +26,27 @@ const SIGMA_MAX = -Math.log(1e-3);
 /** A sequence as the device should move it, in float64 and in whole blocks. */
 export class ExpectedSequence {
   readonly options: SequenceOptions;
+  readonly rules: DecodingRules;
   start: number;
   block: Block;
+  /** Steps of the sub-block, and of those before it. */
   step = 0;
+  pastSteps = 0;
   nfe = 0;
   time = 1;
   commitTime = 0;
   isOver = false;
   #clean: ExpectedPlan["commit"] = null;
 
-  constructor(options: SequenceOptions) {
+  constructor(options: SequenceOptions, rules: DecodingRules) {
     const { prompt, blockSize } = options;
     this.options = options;
+    this.rules = rules;
     this.start = prompt.length - prompt.length % blockSize;
+    // The commit of the prompt's last block gives the first token.
+    if (rules.shiftsLogits && this.start === prompt.length && prompt.length > 0) {
+      this.start -= blockSize;
+    }
     const tail = prompt.slice(this.start);
     this.block = new Block([...tail, ...Array(blockSize - tail.length).fill(MASK)], MASK);
   }
@@ -52,15 +62,28 @@ export class ExpectedSequence {
     return uniformAt(seed, { choice, stream, position, step });
   }
 
+  /** Whether the next pass, or the one just planned, only commits a block. */
+  get isCommitting(): boolean {
+    return this.rules.shiftsLogits && this.masked === 0;
+  }
+
   /** Moves to the next block if this one is clean, and sets the time of the next step. */
   plan(): ExpectedPlan {
     const { blockSize } = this.options;
     this.#clean = null;
+    if (this.isCommitting) {
+      const commit = { start: this.start, tokens: this.block.tokens };
+      this.commitTime = this.time;
+      this.time = 1;
+      const sigma = [noiseLevel(this.commitTime), noiseLevel(1)] as const;
+      return { commit, start: this.start + blockSize, tokens: [], heads: [0], sigma };
+    }
     if (this.masked === 0) {
       this.#clean = { start: this.start, tokens: this.block.tokens };
       this.start += blockSize;
       this.block = new Block(Array(blockSize).fill(MASK), MASK);
       this.step = 0;
+      this.pastSteps = 0;
       this.nfe = 0;
       this.commitTime = this.time;
       this.time = 1;
@@ -77,48 +100,120 @@ export class ExpectedSequence {
 
   /** The journal's entry after a step with this proposal. */
   reveal(proposal: Proposal): Entry {
-    const { prompt, maxTokens, blockSize, stopToken } = this.options;
+    if (this.isCommitting) return this.#openWith(proposal);
     const before = this.block;
     this.block = this.#next(proposal);
     this.step += 1;
     this.nfe += 1;
-    const generated = this.block.tokens.slice(Math.max(0, prompt.length - this.start));
-    const isLast = this.start + blockSize >= prompt.length + maxTokens;
-    const isStopped = stopToken !== null && generated.includes(stopToken);
-    this.isOver = this.masked === 0 && (isLast || isStopped);
-    const { start, step, nfe, masked } = this;
+    return this.#entry(1, before, proposal);
+  }
+
+  /** The next block, whose first token the commit proposes. */
+  #openWith(proposal: Proposal): Entry {
+    const { blockSize } = this.options;
+    const before = new Block(Array(blockSize).fill(MASK), MASK);
+    this.start += blockSize;
+    this.block = before.reveal([0], proposal.tokens);
+    this.step = 0;
+    this.pastSteps = 0;
+    this.nfe = 0;
+    return this.#entry(3, before, proposal);
+  }
+
+  #entry(status: number, before: Block, proposal: Proposal): Entry {
+    this.isOver = this.#ends();
+    const { start, nfe, masked, isOver } = this;
     const { tokens } = this.block;
+    const step = this.pastSteps + this.step;
+    // The next sub-block, if this one is clean, counts its own steps.
+    if (before.masked().length - masked === this.#subBlockOf(before).masked().length) {
+      this.pastSteps = step;
+      this.step = 0;
+    }
     const confidence = tokens.map((token, i) =>
       token === before.tokens[i] ? 0 : proposal.confidence[i]!
     );
-    return { status: 1, start, step, nfe, masked, tokens, confidence };
+    return { status, start, step, nfe, masked, isOver, tokens, confidence };
+  }
+
+  /** Whether the end is known: in a clean block, or where logits are shifted before the first mask. */
+  #ends(): boolean {
+    const { prompt, maxTokens, blockSize, stopTokens } = this.options;
+    const { tokens } = this.block;
+    const isStop = (token: number, i: number) =>
+      this.start + i >= prompt.length && stopTokens.includes(token);
+    const left = prompt.length + maxTokens - this.start;
+    if (!this.rules.shiftsLogits) {
+      return this.masked === 0 && (left <= blockSize || tokens.some(isStop));
+    }
+    const known = [...tokens, MASK].indexOf(MASK);
+    return known >= left || tokens.slice(0, known).some(isStop);
   }
 
   get #steps(): number {
-    const { strategy, blockSize } = this.options;
-    return strategy.strategy === "first_hitting" ? blockSize : strategy.steps ?? blockSize;
+    const { strategy } = this.options;
+    const most = this.#subBlockSize;
+    return strategy.strategy === "first_hitting" ? most : strategy.steps ?? most;
+  }
+
+  get #subBlockSize(): number {
+    return this.options.subBlockSize ?? this.options.blockSize;
+  }
+
+  /** Offset of the leftmost sub-block of `block` with masks. */
+  #offsetIn(block: Block): number {
+    const first = block.masked()[0] ?? 0;
+    return first - first % this.#subBlockSize;
+  }
+
+  #subBlockOf(block: Block): Block {
+    const offset = this.#offsetIn(block);
+    return new Block(block.tokens.slice(offset, offset + this.#subBlockSize), MASK);
   }
 
   get #order(): number[] {
-    return this.block.tokens.map((_, i) => this.uniform("order", this.start + i, 0));
+    const draw = this.options.strategy.strategy === "random" ? this.nfe : 0;
+    return this.block.tokens.map((_, i) => this.uniform("order", this.start + i, draw));
+  }
+
+  /** Tokens that the step wants of the sub-block. */
+  get #quota(): number {
+    const { strategy } = this.options.strategy;
+    const masked = this.#subBlockOf(this.block).masked().length;
+    const stepsLeft = Math.max(1, this.#steps - this.step);
+    if (strategy === "first_hitting") return 1;
+    if (this.rules.quota === "masks_left") return quota(masked, stepsLeft);
+    // Reference 4.3: the schedule is not used; no more steps are taken than asked for.
+    if (strategy === "entropy_bounded") return stepsLeft === 1 ? masked : 1;
+    return scheduledQuota(this.#subBlockSize, { step: this.step, steps: this.#steps });
   }
 
   #next(proposal: Proposal): Block {
-    return reveal(this.block, proposal, {
+    const offset = this.#offsetIn(this.block);
+    const part = <T>(values: readonly T[]) => values.slice(offset, offset + this.#subBlockSize);
+    const { tokens, confidence, entropy } = proposal;
+    const partial = {
+      tokens: part(tokens),
+      confidence: part(confidence),
+      entropy: part(entropy),
+    };
+    const next = reveal(this.#subBlockOf(this.block), partial, {
       options: this.options.strategy,
       step: this.step,
-      quota: this.options.strategy.strategy === "first_hitting"
-        ? 1
-        : quota(this.masked, Math.max(1, this.#steps - this.step)),
-      order: this.#order,
+      quota: this.#quota,
+      order: part(this.#order),
     });
+    const all = [...this.block.tokens];
+    all.splice(offset, this.#subBlockSize, ...next.tokens);
+    return new Block(all, MASK);
   }
 
   /** What the strategy knows without the model, or all masks. */
   #heads(): number[] {
     const { strategy } = this.options.strategy;
-    const masked = this.block.masked();
-    if (strategy !== "first_hitting" && strategy !== "ancestral" && strategy !== "sequential") {
+    const offset = this.#offsetIn(this.block);
+    const masked = this.block.masked().filter((i) => i < offset + this.#subBlockSize);
+    if (["low_confidence_static", "low_confidence_dynamic", "entropy_bounded"].includes(strategy)) {
       return masked;
     }
     const nothing = this.block.tokens.map(() => 0);
@@ -134,9 +229,13 @@ export class ExpectedSequence {
         return;
       case "ancestral": {
         const order = this.#order;
-        const falls = this.block.masked().map((i) => fallStep(order[i]!, this.#steps));
-        this.step = Math.min(...falls);
-        this.time = 1 - this.step / this.#steps;
+        const end = this.#offsetIn(this.block) + this.#subBlockSize;
+        const masked = this.block.masked();
+        const own = masked.filter((i) => i < end);
+        this.step = Math.min(...own.map((i) => fallStep(order[i]!, this.#steps)));
+        const share = 1 - this.step / this.#steps;
+        const expected = share * this.#subBlockSize + masked.length - own.length;
+        this.time = expected / this.options.blockSize;
         return;
       }
       default:

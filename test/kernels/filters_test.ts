@@ -10,8 +10,19 @@ function draw(uniform: number, options: Partial<Draw>): Draw {
   return { temperature: 1, topP: 1, topK: 0, uniform, ...options };
 }
 
-/** Draws all from the same row, whose mask comes last, and compares with the reference. */
+/**
+ * Draws all from the same row, whose mask comes last, and compares with the reference: once where
+ * top-p drops the token that crosses it, once where it keeps it.
+ */
 async function check(gpu: Gpu, row: readonly number[], draws: readonly Draw[]): Promise<void> {
+  for (const keepsCrossing of [false, true]) await checkRule(gpu, row, { draws, keepsCrossing });
+}
+
+async function checkRule(
+  gpu: Gpu,
+  row: readonly number[],
+  { draws, keepsCrossing }: { draws: readonly Draw[]; keepsCrossing: boolean },
+): Promise<void> {
   const logits = [...row, 9];
   const vocabulary = logits.length;
   const mask = vocabulary - 1;
@@ -19,8 +30,9 @@ async function check(gpu: Gpu, row: readonly number[], draws: readonly Draw[]): 
     { length: draws.length * vocabulary },
     (_, i) => logits[i % vocabulary]!,
   );
-  const proposals = await proposeAll(gpu, rows, { vocabulary, mask, draws });
-  draws.forEach((each, i) => {
+  const proposals = await proposeAll(gpu, rows, { vocabulary, mask, draws, keepsCrossing });
+  draws.forEach((draw, i) => {
+    const each = { ...draw, keepsCrossing };
     const label = JSON.stringify(each);
     const { token, confidence, entropy } = expected(rows.subarray(0, vocabulary), mask, each);
     assertEquals(proposals[i]!.token, token, label);
@@ -135,4 +147,11 @@ gpuTest("propose() gives a row the same bits in any company", async (gpu) => {
   const rows = [...others.subarray(0, vocabulary), ...row, ...others.subarray(vocabulary)];
   const together = await proposeAll(gpu, rows, { vocabulary, mask: 1, draws });
   assertEquals(together[1], alone);
+});
+
+gpuTest("propose() keeps the most probable token where it alone crosses top-p", async (gpu) => {
+  // Of all tokens it is far less than top-p, of the two that top-k leaves more.
+  const row = Array.from({ length: 100 }, (_, id) => id === 7 ? 1 : id === 50 ? 0.9 : -id / 100);
+  const filters = [{ topK: 2, topP: 0.3 }, { topK: 2, topP: 0.5 }, { topK: 2, topP: 0.53 }];
+  await check(gpu, row, filters.flatMap((each) => ENDS.map((u) => draw(u, each))));
 });

@@ -4,7 +4,14 @@ import type { DeviceClass, Gpu } from "../../src/gpu/mod.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import * as reference from "../reference/forward.ts";
 import { assertClose, gpuTest, noise, readFloats, upload } from "../support/gpu.ts";
-import { FORMATS, makeMatrix, MOST_ROWS, multiplyPrefixes, ROWS } from "./matrices.ts";
+import {
+  assertPrefixes,
+  FORMATS,
+  makeMatrix,
+  MOST_ROWS,
+  multiplyPrefixes,
+  ROWS,
+} from "./matrices.ts";
 import { deviceClassesOf, passOf, uploadCounts, uploadHeads, uploadRows } from "./tables.ts";
 
 /** Rows to multiply: by every kernel there is with f32, by one of each device class with others. */
@@ -32,6 +39,33 @@ for (const epilogue of ["gelu", "silu"] as const) {
   }
 }
 
+for (const format of FORMATS) {
+  gpuTest(`linear() gates what ${format} lets through, far from zero too`, async (gpu) => {
+    using matrix = makeMatrix(gpu, { inputs: 64, outputs: 192, format, biasScale: 200 });
+    const x = noise(MOST_ROWS * 64);
+    const product = matrix.product(x);
+    const gates = reference.silu(product.filter((_, i) => i % 2 === 0));
+    const expected = gates.map((gate, i) => gate * product[2 * i + 1]!);
+    for (const deviceClass of deviceClassesOf(gpu)) {
+      const prefixes = prefixesFor(format);
+      const operands = {
+        weight: matrix.weight,
+        deviceClass,
+        epilogue: "swiglu",
+        prefixes,
+      } as const;
+      const results = await multiplyPrefixes(gpu, x, operands);
+      assertPrefixes(results, results.at(-1)!, deviceClass);
+      for (const [i, y] of results.entries()) {
+        assertEquals(y.length, prefixes[i]! * 96);
+        const label = `${deviceClass}, ${prefixes[i]} rows`;
+        assertClose(y, expected.subarray(0, y.length), {}, label);
+        assertClose(...nearZero(y, expected), { tolerance: 1e-4 }, `${label}, near zero`);
+      }
+    }
+  });
+}
+
 /** The elements where the activation bends, which the large ones would hide. */
 function nearZero(actual: Float32Array, expected: Float64Array): [number[], number[]] {
   const bends = Array.from(actual.keys()).filter((i) => Math.abs(expected[i]!) < 3);
@@ -53,6 +87,7 @@ function rowOf(head: number): number {
 
 interface Gated {
   readonly target: typeof TARGETS[number];
+  /** 0 without a gate. */
   readonly conditions: number;
   readonly format: WeightFormat;
 }
@@ -69,7 +104,7 @@ function expectGated(
     const [row, column] = [Math.floor(i / WIDTH), i % WIDTH];
     const ofPass = target === "rows" ? row : rowOf(row);
     const level = conditions === 1 ? 0 : conditionOf(ofPass);
-    const gate = modulation[level * (GATE + WIDTH) + GATE + column]!;
+    const gate = conditions === 0 ? 1 : modulation[level * (GATE + WIDTH) + GATE + column]!;
     return into[(target === "rows of heads" ? ofPass : row) * WIDTH + column]! + gate * value;
   });
   return { modulation, into, expected };
@@ -106,13 +141,12 @@ async function addGated(
   using counts = uploadCounts(gpu, { rows: 90, heads: 90, [counted]: live });
   const heads = { table, isGathered: target === "gathered rows of heads" };
   const pass = passOf(gpu, deviceClass);
+  const residual = { into, rows, ...(target !== "rows" && { heads }) };
   const y = linear(pass, {
     ...{ x: operand, weight, counts, counted },
-    epilogue: {
-      type: "gated",
-      ...{ into, rows, modulation, gate: GATE },
-      ...(target !== "rows" && { heads }),
-    },
+    epilogue: conditions === 0
+      ? { type: "residual", ...residual }
+      : { type: "gated", ...residual, modulation, gate: GATE },
   });
   assertEquals(y.id === into.id, target !== "rows of heads", "in place");
   using _ = y;
@@ -122,8 +156,14 @@ async function addGated(
 }
 
 for (const target of TARGETS) {
-  for (const [conditions, format] of [[3, "f32"], [3, "f16"], [3, "int8"], [1, "f32"]] as const) {
-    const name = `linear() adds to ${target}, gated by ${conditions} conditions, ${format}`;
+  for (
+    const [conditions, format] of [
+      ...[[3, "f32"], [3, "f16"], [3, "int8"], [1, "f32"]] as const,
+      ...[[0, "f32"], [0, "f16"], [0, "int8"]] as const,
+    ]
+  ) {
+    const how = conditions === 0 ? "without a gate" : `gated by ${conditions} conditions`;
+    const name = `linear() adds to ${target}, ${how}, ${format}`;
     gpuTest(name, async (gpu) => {
       using matrix = makeMatrix(gpu, { inputs: INPUTS, outputs: WIDTH, format });
       const x = noise(MOST_ROWS * INPUTS);

@@ -1,8 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Row } from "../../kernels/mod.ts";
 import type { Proposal } from "../../src/diffusion/block.ts";
+import type { DecodingRules } from "../../src/model/decoding_rules.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 import { blockBand } from "../reference/masks.ts";
+import { BD3LM_RULES } from "../support/decoding_rules.ts";
 import { noise } from "../support/noise.ts";
 import type { DeviceSequences, Entry, Planned } from "./device_sequences.ts";
 import { type ExpectedPlan, ExpectedSequence } from "./expected_sequence.ts";
@@ -18,7 +20,7 @@ export const PLAIN: SequenceOptions = {
   topK: 0,
   seed: 7,
   choice: 0,
-  stopToken: null,
+  stopTokens: [],
 };
 
 /** Every strategy, some with few steps and with bounds that f32 holds exactly. */
@@ -28,6 +30,8 @@ export const ALL_STRATEGIES: readonly SequenceOptions["strategy"][] = [
   { strategy: "ancestral", steps: 128 },
   { strategy: "sequential" },
   { strategy: "sequential", steps: 3 },
+  { strategy: "random" },
+  { strategy: "random", steps: 3 },
   { strategy: "low_confidence_static", steps: 3 },
   { strategy: "low_confidence_dynamic", threshold: 0.75 },
   { strategy: "low_confidence_dynamic", steps: 3, threshold: 1 },
@@ -39,19 +43,24 @@ export const ALL_STRATEGIES: readonly SequenceOptions["strategy"][] = [
 export class Lockstep {
   readonly device: DeviceSequences;
   readonly #window: number;
+  readonly #rules: DecodingRules;
   readonly #sequences = new Map<number, ExpectedSequence>();
   #passes = 0;
 
-  /** @param window Tokens that the network sees: the device's. */
-  constructor(device: DeviceSequences, window: number) {
+  /**
+   * @param window Tokens that the network sees: the device's.
+   * @param rules The device's.
+   */
+  constructor(device: DeviceSequences, window: number, rules = BD3LM_RULES) {
     this.device = device;
     this.#window = window;
+    this.#rules = rules;
   }
 
   /** Puts a sequence into a slot, on both sides. */
   open(slot: number, options: SequenceOptions): void {
     this.device.open(slot, options);
-    this.#sequences.set(slot, new ExpectedSequence(options));
+    this.#sequences.set(slot, new ExpectedSequence(options, this.#rules));
   }
 
   /** Slots of the sequences that go on. */
@@ -72,7 +81,9 @@ export class Lockstep {
     const heads = plans.map((plan, lane) =>
       plan === null ? [] : this.#checkLane(planned, plan, { lane, slot: lanes[lane]! })
     );
-    const sizes = plans.map((plan) => (plan?.tokens.length ?? 0) * (plan?.commit ? 2 : 1));
+    const sizes = plans.map((plan) =>
+      (plan?.tokens.length ?? 0) + (plan?.commit?.tokens.length ?? 0)
+    );
     assertEquals(planned.rows.length, sizes.reduce((a, b) => a + b, 0));
     assertEquals(planned.heads.length, heads.flat().length);
     const { entries, counts } = await this.device.reveal(
@@ -105,20 +116,26 @@ export class Lockstep {
     const committed = commit?.tokens.length ?? 0;
     if (commit) this.#checkRows(rows.slice(firstRow, firstRow + committed), commit, 2 * lane);
     const denoiseRow = firstRow + committed;
+    const isDenoised = tokens.length > 0;
     const denoised = rows.slice(denoiseRow, denoiseRow + tokens.length);
-    this.#checkRows(denoised, { start, tokens }, 2 * lane + 1);
+    if (isDenoised) this.#checkRows(denoised, { start, tokens }, 2 * lane + 1);
     const numbers = [...heads.keys()].filter((head) =>
-      heads[head]!.row >= denoiseRow && heads[head]!.row < denoiseRow + tokens.length
+      heads[head]!.row >= firstRow && heads[head]!.row < denoiseRow + tokens.length
     );
     const { options, nfe } = this.#sequences.get(slot)!;
-    const expected = plan.heads.map((offset) => ({
-      row: denoiseRow + offset,
-      offset,
-      temperature: Math.fround(options.temperature),
-      topP: Math.fround(options.topP),
-      topK: options.topK,
-      uniform: this.#sequences.get(slot)!.uniform("token", start + offset, nfe),
-    }));
+    // Row i - 1 of the block has the logits for position i where they are shifted.
+    const shift = this.#rules.shiftsLogits ? 1 : 0;
+    const expected = isDenoised
+      ? plan.heads.map((offset) => ({
+        row: denoiseRow + Math.max(0, offset - shift),
+        offset,
+        temperature: Math.fround(options.temperature),
+        topP: Math.fround(options.topP),
+        topK: options.topK,
+        uniform: this.#sequences.get(slot)!.uniform("token", start + offset, nfe),
+      }))
+      // The most probable token after the last row of the commit.
+      : [{ row: denoiseRow - 1, offset: 0, temperature: 0, topP: 1, topK: 0, uniform: 0 }];
     assertEquals(numbers.map((head) => heads[head]!), expected, label);
     const [commitSigma, denoiseSigma] = plan.sigma;
     // Times near 1 in f32, where 1 - t has lost most of its digits.

@@ -59,18 +59,23 @@ function quantized(values: Float32Array): Float64Array {
 
 /**
  * A matrix that hands on what it is given, exactly, with q and k in the order that they are kept in: its
- * input is q, k and v, head by head, padded to `headWidth`.
+ * input is q, k and v, head by head, padded to `headWidth`. Key/value heads serve `group` of q's.
  */
 export function handOn(
   gpu: Gpu,
-  { heads, headSize, headWidth }: { heads: number; headSize: number; headWidth: number },
+  { heads, headSize, headWidth, group = 1 }: {
+    heads: number;
+    headSize: number;
+    headWidth: number;
+    group?: number;
+  },
 ): LinearWeight {
-  const width = 3 * heads * headWidth;
+  const width = (group + 2) * heads * headWidth;
   const paired = pair(Array.from({ length: headSize }, (_, i) => i), headSize);
   const values = new Float32Array(width * width);
   for (let column = 0; column < width; column++) {
     const i = column % headWidth;
-    const isTurned = column < 2 * heads * headWidth && i < headSize;
+    const isTurned = column < (group + 1) * heads * headWidth && i < headSize;
     values[column * width + (isTurned ? column - i + paired[i]! : column)] = 1;
   }
   return uploadLinear(gpu, matrixSource(values, width), { name: "w", format: "f32" });
@@ -83,7 +88,7 @@ export async function multiplyPrefixes(
   operands: {
     weight: LinearWeight;
     deviceClass: DeviceClass;
-    epilogue?: "none" | "gelu" | "silu";
+    epilogue?: "none" | "gelu" | "silu" | "swiglu";
     prefixes?: readonly number[];
   },
 ): Promise<Float32Array[]> {

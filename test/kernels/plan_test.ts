@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Row } from "../../kernels/mod.ts";
 import { uniformAt } from "../../src/diffusion/random.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
+import { BD3LM_RULES, FAST_DLLM_RULES, SDAR_RULES } from "../support/decoding_rules.ts";
 import { assertClose, gpuTest } from "../support/gpu.ts";
 import { DeviceSequences, MASK } from "./device_sequences.ts";
 import { ALL_STRATEGIES, Lockstep, PLAIN } from "./lockstep.ts";
@@ -160,7 +161,121 @@ for (const blockSize of [1, 4, 16, 64, 256, 1024]) {
     });
     for (let pass = 0; pass < 4; pass++) {
       // Four slots at a time: the rows of all would not fit.
-      for (const lanes of [[3, 0, 2], [1, 4, 5], [6, 9, 7, 8]]) await lockstep.pass(lanes);
+      for (const lanes of [[3, 0, 2], [1, 4, 5, 11], [6, 9, 7, 8, 10]]) await lockstep.pass(lanes);
     }
   });
 }
+
+/** Options by slot: every strategy in sub-blocks, with prompts of all kinds. */
+function subBlocked(blockSize: number): SequenceOptions[] {
+  return ALL_STRATEGIES.map((strategy, slot) => ({
+    ...PLAIN,
+    strategy,
+    prompt: Array.from(
+      { length: [0, 1, blockSize, blockSize + 3, 2 * blockSize][slot % 5]! },
+      () => 59,
+    ),
+    blockSize,
+    subBlockSize: [1, 2, 4, 8, 16].filter((size) => blockSize % size === 0).at(slot % 3 - 3)!,
+    maxTokens: 4 * blockSize,
+    seed: slot,
+  }));
+}
+
+for (const [name, rules] of Object.entries({ BD3LM_RULES, SDAR_RULES, FAST_DLLM_RULES })) {
+  gpuTest(`plan() agrees with the definition in sub-blocks by ${name}`, async (gpu) => {
+    const slots = ALL_STRATEGIES.length;
+    using device = new DeviceSequences(gpu, { ...SIZES, slots, window: 64, rules });
+    const lockstep = new Lockstep(device, 64, rules);
+    subBlocked(16).forEach((each, slot) => lockstep.open(slot, each));
+    for (let pass = 0; pass < 12; pass++) await lockstep.pass([...Array(slots).keys()]);
+  });
+}
+
+gpuTest("plan() runs heads for the leftmost sub-block with masks alone", async (gpu) => {
+  using device = new DeviceSequences(gpu, SIZES);
+  const strategy = { strategy: "low_confidence_static", steps: 1 } as const;
+  device.open(0, { ...PLAIN, prompt: [1, 2, 3], blockSize: 16, subBlockSize: 4, strategy });
+  const offsets: number[][] = [];
+  for (let pass = 0; pass < 4; pass++) {
+    const { heads, rows } = await device.plan([0]);
+    assertEquals(rows.length, 16);
+    offsets.push(heads.map(({ offset }) => offset));
+    await device.reveal(heads.map(() => ({ token: 1 })));
+  }
+  assertEquals(offsets, [[3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]]);
+});
+
+gpuTest("plan() takes the quota from the schedule, by the step", async (gpu) => {
+  using device = new DeviceSequences(gpu, { ...SIZES, rules: SDAR_RULES });
+  const strategy = { strategy: "sequential", steps: 3 } as const;
+  // One mask where the schedule says two, then a block of 2, 1, 1.
+  device.open(0, { ...PLAIN, prompt: [1, 2, 3], strategy });
+  const counts: number[] = [];
+  for (let pass = 0; pass < 4; pass++) {
+    const { heads } = await device.plan([0]);
+    counts.push(heads.length);
+    await device.reveal(heads.map(() => ({ token: 1 })));
+  }
+  assertEquals(counts, [1, 2, 1, 1]);
+});
+
+gpuTest(
+  "plan() takes logits from the row before, and a first token from the commit",
+  async (gpu) => {
+    using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
+    const strategy = { strategy: "low_confidence_static", steps: 1 } as const;
+    // The prompt ends with a block: its commit gives the first token.
+    device.open(0, {
+      ...PLAIN,
+      prompt: [1, 2, 3, 4],
+      strategy,
+      temperature: 0.5,
+      topP: 0.5,
+      topK: 3,
+    });
+    const commit = await device.plan([0]);
+    assertEquals(commit.rows.map(({ token, position }) => [token, position]), [
+      [1, 0],
+      [2, 1],
+      [3, 2],
+      [4, 3],
+    ]);
+    assertEquals(commit.heads, [
+      { row: 3, offset: 0, temperature: 0, topP: 1, topK: 0, uniform: 0 },
+    ]);
+    const { entries } = await device.reveal([{ token: 7, confidence: 0.25 }]);
+    assertEquals(entries, [{
+      ...{ status: 3, start: 4, step: 0, nfe: 0, masked: 3, isOver: false },
+      tokens: [7, MASK, MASK, MASK],
+      confidence: [0.25, 0, 0, 0],
+    }]);
+    const { rows, heads } = await device.plan([0]);
+    assertEquals(rows.map(({ token }) => token), [7, MASK, MASK, MASK]);
+    assertEquals(heads.map(({ row, offset }) => [row, offset]), [[0, 1], [1, 2], [2, 3]]);
+  },
+);
+
+gpuTest("plan() gives the first position of an empty prompt its own row's logits", async (gpu) => {
+  using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
+  device.open(0, { ...PLAIN, strategy: { strategy: "low_confidence_static" } });
+  const { heads } = await device.plan([0]);
+  assertEquals(heads.map(({ row, offset }) => [row, offset]), [[0, 0], [0, 1], [1, 2], [2, 3]]);
+});
+
+gpuTest("plan() draws the order of random afresh in every step", async (gpu) => {
+  using device = new DeviceSequences(gpu, SIZES);
+  const options: SequenceOptions = { ...PLAIN, blockSize: 16, choice: 2, seed: 11 };
+  device.open(0, { ...options, strategy: { strategy: "random" } });
+  let masked = [...Array(16).keys()];
+  for (let step = 0; step < 16; step++) {
+    const numbers = masked.map((position) =>
+      uniformAt(11, { choice: 2, stream: "order", position, step })
+    );
+    const largest = masked[numbers.indexOf(Math.max(...numbers))]!;
+    const { heads } = await device.plan([0]);
+    assertEquals(heads.map(({ offset }) => offset), [largest], `step ${step}`);
+    masked = masked.filter((each) => each !== largest);
+    await device.reveal([{ token: 1 }]);
+  }
+});

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
+import { BD3LM_RULES, FAST_DLLM_RULES, SDAR_RULES } from "../support/decoding_rules.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { DeviceSequences, type Entry, MASK, type PartialProposal } from "./device_sequences.ts";
 import { ALL_STRATEGIES, Lockstep, PLAIN, runToEnd } from "./lockstep.ts";
@@ -8,6 +9,7 @@ const SIZES = { slots: 4, maxBlock: 16, window: 32 };
 const IDLE = 0;
 const DENOISED = 1;
 const FAILED = 2;
+const COMMITTED = 3;
 
 /** Plans a pass of slot 0 and ends it with `proposals`, the same for every block. */
 async function pass(
@@ -97,7 +99,7 @@ gpuTest("reveal() ends a clean block with the stop token among what was generate
   const strategy = { strategy: "sequential", steps: 2 } as const;
   const stop = 9;
   // In the tail of the prompt the stop token stops nothing.
-  device.open(0, { ...PLAIN, prompt: [stop, stop], maxTokens: 99, strategy, stopToken: stop });
+  device.open(0, { ...PLAIN, prompt: [stop, stop], maxTokens: 99, strategy, stopTokens: [stop] });
   const first = [await pass(device, []), await pass(device, [])];
   assertEquals(first.map(({ tokens }) => tokens), [[9, 9, 0, MASK], [9, 9, 0, 0]]);
   // It waits for the rest of its block.
@@ -110,7 +112,7 @@ gpuTest("reveal() ends a clean block with the stop token among what was generate
 gpuTest("reveal() stops at a stop token with the lowest id", async (gpu) => {
   using device = new DeviceSequences(gpu, SIZES);
   const strategy = { strategy: "sequential", steps: 1 } as const;
-  device.open(0, { ...PLAIN, maxTokens: 99, strategy, stopToken: 0 });
+  device.open(0, { ...PLAIN, maxTokens: 99, strategy, stopTokens: [0] });
   await pass(device, [{ token: 1 }, { token: 0 }, { token: 1 }, { token: 1 }]);
   assertEquals((await pass(device, [])).status, IDLE);
 });
@@ -160,7 +162,7 @@ for (const blockSize of [1, 4, 16]) {
       topK: slot,
       seed: 2 ** 33 + slot,
       choice: slot,
-      stopToken: null,
+      stopTokens: [],
     }));
     const passes = await runToEnd(new Lockstep(device, window), options);
     // One token a pass at the slowest, four blocks or five.
@@ -182,7 +184,7 @@ gpuTest("reveal() keeps sequences of many kinds apart in one pass", async (gpu) 
       maxTokens: 20,
       seed: number,
       // One token in sixty ends them early.
-      stopToken: number % 2 === 0 ? 30 : null,
+      stopTokens: number % 2 === 0 ? [30] : [],
     });
   for (let slot = 0; slot < slots; slot++) open(slot, slot);
   // Slots that are free are taken again, by a sequence with another prompt and seed.
@@ -210,7 +212,92 @@ gpuTest("reveal() chooses among 1,024 masks with ties", async (gpu) => {
     { strategy: "entropy_bounded", steps: 3, entropy_bound: 9 },
   ] as const;
   strategies.forEach((strategy, slot) =>
-    lockstep.open(slot, { ...PLAIN, strategy, blockSize: 1024, maxTokens: 2048, stopToken: 60 })
+    lockstep.open(slot, { ...PLAIN, strategy, blockSize: 1024, maxTokens: 2048, stopTokens: [60] })
   );
   for (let i = 0; i < 4; i++) await lockstep.pass([0, 1, 2]);
+});
+
+for (const [name, rules] of Object.entries({ BD3LM_RULES, SDAR_RULES, FAST_DLLM_RULES })) {
+  for (const [blockSize, subBlockSize] of [[1, 1], [4, 4], [8, 4], [16, 2], [16, 16]] as const) {
+    const sizes = `blocks of ${blockSize} in ${subBlockSize}s`;
+    gpuTest(`reveal() moves ${sizes} to their end by ${name}`, async (gpu) => {
+      const slots = ALL_STRATEGIES.length;
+      const window = 8 * blockSize;
+      using device = new DeviceSequences(gpu, { slots, maxBlock: 16, window, rules });
+      const options = ALL_STRATEGIES.map((strategy, slot): SequenceOptions => ({
+        ...PLAIN,
+        prompt: Array(slot % 3 === 0 ? blockSize * (slot % 2) : 3 * slot).fill(59),
+        maxTokens: 3 * blockSize + slot % 4 + 1,
+        blockSize,
+        subBlockSize,
+        strategy,
+        seed: 2 ** 33 + slot,
+        choice: slot,
+        // Some end them early, some are in the prompt.
+        stopTokens: [[], [59, 58], [0, 7, 30, 11]][slot % 3]!,
+      }));
+      await runToEnd(new Lockstep(device, window, rules), options);
+    });
+  }
+}
+
+gpuTest("reveal() ends at any of four stop tokens", async (gpu) => {
+  const stopTokens = [9, 0, 17, 998];
+  for (const stop of [...stopTokens, 10]) {
+    using device = new DeviceSequences(gpu, SIZES);
+    const strategy = { strategy: "sequential", steps: 1 } as const;
+    device.open(0, { ...PLAIN, maxTokens: 99, strategy, stopTokens });
+    const tokens = [{ token: 1 }, { token: stop }, { token: 1 }, { token: 1 }];
+    assertEquals((await pass(device, tokens)).isOver, stop !== 10, `${stop}`);
+  }
+});
+
+gpuTest("reveal() with shifted logits stops once no mask stands before a stop", async (gpu) => {
+  using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
+  const strategy = { strategy: "low_confidence_static" } as const;
+  const stopTokens = [9];
+  device.open(0, { ...PLAIN, prompt: [9, 9], maxTokens: 6, blockSize: 8, strategy, stopTokens });
+  const steps = [[5, { token: 9 }], [2, { token: 1 }], [4, { token: 1 }], [3, {
+    token: 1,
+  }]] as const;
+  const seen: unknown[] = [];
+  for (const [offset, { token }] of steps) {
+    const { heads } = await device.plan([0]);
+    const confident = (each: number) => each === offset ? 1 : 0.5;
+    const { entries } = await device.reveal(
+      heads.map((head) => ({ token, confidence: confident(head.offset) })),
+    );
+    seen.push([entries[0]!.tokens, entries[0]!.isOver]);
+  }
+  assertEquals(seen, [
+    [[9, 9, MASK, MASK, MASK, 9, MASK, MASK], false],
+    [[9, 9, 1, MASK, MASK, 9, MASK, MASK], false],
+    [[9, 9, 1, MASK, 1, 9, MASK, MASK], false],
+    [[9, 9, 1, 1, 1, 9, MASK, MASK], true],
+  ]);
+  assertEquals((await pass(device, [])).status, IDLE);
+});
+
+gpuTest(
+  "reveal() with shifted logits ends with a first token that stops, or is the last",
+  async (gpu) => {
+    for (const [token, maxTokens] of [[9, 6], [1, 1]] as const) {
+      using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
+      device.open(0, { ...PLAIN, prompt: [5, 5, 5, 5], maxTokens, stopTokens: [9] });
+      const { status, isOver, tokens } = await pass(device, [{ token }]);
+      assertEquals({ status, isOver, tokens }, {
+        status: COMMITTED,
+        isOver: true,
+        tokens: [token, MASK, MASK, MASK],
+      });
+      assertEquals((await pass(device, [])).status, IDLE);
+    }
+  },
+);
+
+gpuTest("reveal() fails a commit without finite numbers", async (gpu) => {
+  using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
+  device.open(0, { ...PLAIN, prompt: [5, 5, 5, 5] });
+  assertEquals((await pass(device, [{ isFinite: false }])).status, FAILED);
+  assertEquals((await pass(device, [])).status, IDLE);
 });

@@ -23,6 +23,8 @@ const UNTOUCHED = 7;
 
 interface Store extends HostCacheShape {
   readonly deviceClass: DeviceClass;
+  /** Heads of q for each of the cache's; 1 where left out. */
+  readonly group?: number;
   /** Components of a head without padding. */
   readonly headSize: number;
   readonly places: readonly Pick<Row, "slot" | "position">[];
@@ -32,12 +34,15 @@ interface Store extends HostCacheShape {
 
 /** Stores rows of noise and checks q, and every place of the cache, written or not. */
 async function checkStore(gpu: Gpu, store: Store): Promise<void> {
-  const { heads, headSize, headWidth, places, live = places.length, format = "f32" } = store;
+  const { headSize, headWidth, places, live = places.length, format = "f32", group = 1 } = store;
+  const heads = store.heads * group;
   using rotary = rotaryTables(gpu, { headSize, base: BASE });
   using weight = handOn(gpu, store);
-  const parts = [2, 3, 4].map((seed) => noise(places.length * heads * headSize, seed));
+  const parts = [heads, store.heads, store.heads].map((count, part) =>
+    noise(places.length * count * headSize, 2 + part)
+  );
   const { qkv, expected, rotated } = expectStore(store, parts);
-  using x = upload(gpu, [places.length, 3 * heads * headWidth], qkv);
+  using x = upload(gpu, [places.length, qkv.length / places.length], qkv);
   using cache = new HostCache(store, UNTOUCHED).upload(gpu);
   using rows = uploadRows(gpu, places);
   using counts = uploadCounts(gpu, { rows: live, heads: 99 });
@@ -63,10 +68,11 @@ async function checkStore(gpu: Gpu, store: Store): Promise<void> {
 
 /** The operand, the cache after it, and live rows of q; `parts` are q, k and v without padding. */
 function expectStore(store: Store, parts: readonly Float32Array[]) {
-  const { heads, headSize, headWidth, places, live = places.length } = store;
-  const width = heads * headSize;
-  const ofRow = (values: ArrayLike<number>, row: number) =>
-    Array.from(values).slice(row * width, (row + 1) * width);
+  const { headSize, headWidth, places, live = places.length } = store;
+  const ofRow = (values: ArrayLike<number>, row: number) => {
+    const width = values.length / places.length;
+    return Array.from(values).slice(row * width, (row + 1) * width);
+  };
   const qkv = places.flatMap((_, row) =>
     parts.flatMap((part) => [...pad(ofRow(part, row), headSize, headWidth)])
   );
@@ -81,7 +87,7 @@ function expectStore(store: Store, parts: readonly Float32Array[]) {
   places.slice(0, live).forEach((at, row) => {
     expected.put(at, ofRow(k!, row), ofRow(parts[2]!, row));
   });
-  return { qkv, expected, rotated: q!.subarray(0, live * width) };
+  return { qkv, expected, rotated: q!.subarray(0, live * q!.length / places.length) };
 }
 
 // Where the tables begin, meet and end, and where an f32 angle would be off.
@@ -114,6 +120,16 @@ for (const format of ["f32", "f16"] as const) {
     ];
     const shape = { slots, pageTokens: 16, heads: 3, headWidth: 32, headSize: 12, format };
     await checkStore(gpu, { ...shape, deviceClass: gpu.deviceClass, places });
+  });
+}
+
+for (const [heads, group] of [[1, 4], [2, 2], [3, 3]] as const) {
+  gpuTest(`linear() stores ${heads} heads for groups of ${group} of q`, async (gpu) => {
+    const places = [0, 17, 5000, 3].map((position) => ({ slot: 0, position }));
+    const shape = { slots: [RING], pageTokens: 16, heads, group, headWidth: 32, headSize: 12 };
+    for (const deviceClass of deviceClassesOf(gpu)) {
+      await checkStore(gpu, { ...shape, deviceClass, places });
+    }
   });
 }
 
@@ -151,6 +167,11 @@ gpuTest("linear() throws when it is not three times as wide as the heads", (gpu)
   const epilogue = { type: "rope_store", rows, cache, rotary } as const;
   const run = () => linear(gpu.pass(), { x, weight, counts, epilogue });
   assertThrows(run, TypeError, "take 128 columns, expected 192");
+  // Three heads of q for two of the cache.
+  const odd = matrixSource(new Float32Array(224 * 32), 32);
+  using other = uploadLinear(gpu, odd, { name: "w", format: "f32" });
+  const runOdd = () => linear(gpu.pass(), { x, weight: other, counts, epilogue });
+  assertThrows(runOdd, TypeError, "take 224 columns");
 });
 
 gpuTest("linear() stores no number for what no half can hold", async (gpu) => {

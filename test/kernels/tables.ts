@@ -52,8 +52,9 @@ export function disguise(
   properties: { deviceClass?: DeviceClass; maxStorageBufferBindingSize?: number },
 ): Gpu {
   const { deviceClass, maxStorageBufferBindingSize } = properties;
-  return new Proxy(gpu, {
+  const disguised: Gpu = new Proxy(gpu, {
     get(target, name) {
+      if (name === "pass") return () => new Pass(disguised);
       if (name === "deviceClass" && deviceClass !== undefined) return deviceClass;
       if (name === "limits" && maxStorageBufferBindingSize !== undefined) {
         return { maxStorageBufferBindingSize };
@@ -63,6 +64,7 @@ export function disguise(
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
+  return disguised;
 }
 
 /** The classes whose kernels a device can run: all but those for subgroups that it has not. */
@@ -72,7 +74,7 @@ export function deviceClassesOf(gpu: Gpu): readonly DeviceClass[] {
 
 /** A pass recorded as a device of another class records it. */
 export function passOf(gpu: Gpu, deviceClass: DeviceClass): Pass {
-  return new Pass(disguise(gpu, { deviceClass }));
+  return disguise(gpu, { deviceClass }).pass();
 }
 
 /** Fills the scratch tensor of this shape that is lent next with `value`. */

@@ -1,19 +1,21 @@
-import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { basename, fromFileUrl, join } from "@std/path";
-import { readBd3lmConfig } from "../../src/model/bd3lm_config.ts";
-import { type FamilyConfig, readFamilyConfig } from "../../src/model/family.ts";
+import { type Bd3lmConfig, readBd3lmConfig } from "../../src/model/bd3lm_config.ts";
+import { readFamilyConfig } from "../../src/model/family.ts";
 import { Checkpoint, CheckpointError } from "../../src/weights/checkpoint.ts";
 import { type TinyOptions, writeJson, writeTinyCheckpoint } from "../support/checkpoints.ts";
 import { fixtureFolders, readJson } from "../support/fixtures.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
 /** What is read of a tiny checkpoint, with further files beside it. */
-function read(options: TinyOptions, files: Record<string, unknown> = {}): FamilyConfig {
+function read(options: TinyOptions, files: Record<string, unknown> = {}): Bd3lmConfig {
   return withTempDir((directory) => {
     writeTinyCheckpoint(directory, { hasTokenizer: false, ...options });
     for (const [name, value] of Object.entries(files)) writeJson(join(directory, name), value);
     using checkpoint = Checkpoint.open(directory);
-    return readFamilyConfig(checkpoint);
+    const config = readFamilyConfig(checkpoint);
+    assert(config.modelType === "bd3lm");
+    return config;
   });
 }
 
@@ -21,6 +23,7 @@ for (const folder of fixtureFolders()) {
   Deno.test(`readFamilyConfig() reads ${basename(folder)} as it was recorded`, () => {
     using checkpoint = Checkpoint.open(folder);
     const config = readFamilyConfig(checkpoint);
+    assert(config.modelType === "bd3lm");
     const file = readJson(join(folder, "config.json")) as Record<string, number>;
     const meta = readJson(join(folder, "meta.json")) as Record<string, number>;
     assertEquals(

@@ -57,7 +57,8 @@ async function proposeAll(gpu: Gpu, draws: readonly Draw[]): Promise<HeadProposa
   using proposals = uploadWords(gpu, new Uint32Array(draws.length * PROPOSAL_WORDS));
   const pass = gpu.pass();
   const operands = { heads, counts, proposals, firstHead: 0 };
-  propose(pass, { logits: table, ...operands, vocabulary: mask + 1, maskToken: mask });
+  const model = { vocabulary: mask + 1, maskToken: mask, keepsCrossing: false };
+  propose(pass, { logits: table, ...operands, ...model });
   pass.submit();
   const data = await gpu.read(proposals);
   return draws.map((_, i) => readProposal(data, i));
@@ -107,6 +108,8 @@ gpuTest("propose() draws the recorded tokens", async (gpu) => {
 
 interface RotaryCase {
   readonly head_dim: number;
+  /** Base of the angles; 10,000 where left out. */
+  readonly theta?: number;
   readonly pos: number;
   readonly x: readonly number[];
   readonly out: readonly number[];
@@ -115,10 +118,10 @@ interface RotaryCase {
 /** Rotates one head as q and as k. */
 async function rotate(
   gpu: Gpu,
-  { head_dim: headSize, pos, x }: RotaryCase,
+  { head_dim: headSize, theta: base = 10_000, pos, x }: RotaryCase,
 ): Promise<Float32Array[]> {
   const headWidth = paddedHeadSize(headSize);
-  using rotary = rotaryTables(gpu, { headSize, base: 10_000 });
+  using rotary = rotaryTables(gpu, { headSize, base });
   using cache = new KvCache(gpu, { layers: 1, heads: 1, headWidth, format: "f32" }, {
     slots: 1,
     pages: 1,
@@ -164,6 +167,16 @@ gpuTest("linear() rotates the recorded vectors", async (gpu) => {
   }
 });
 
+gpuTest("linear() rotates the vectors of qwen-common, far out too", async (gpu) => {
+  const cases = readJson(join(commonFolder("qwen-common"), "rotary.json")) as RotaryCase[];
+  assert(cases.some(({ pos }) => pos > 32_000));
+  for (const each of cases) {
+    for (const rotated of await rotate(gpu, each)) {
+      assertClose(rotated, each.out, {}, `${each.head_dim} at position ${each.pos}`);
+    }
+  }
+});
+
 gpuTest("timestepEmbedding() gives the recorded features", async (gpu) => {
   const recorded = readJson(join(commonFolder(), "timestep_embedding.json")) as {
     t: number[];
@@ -202,7 +215,7 @@ Deno.test("tokenEntropy() gives what the original's stop condition measures", ()
 
 Deno.test("cutBlock() with min_entropy 4 stops where the original stops by entropy", () => {
   for (const { name, x, ...recorded } of casesOf<StopCase>("stop_conditions.json")) {
-    const options = { left: Infinity, stopToken: null, minEntropy: ENTROPY_LIMIT };
+    const options = { left: Infinity, stopTokens: [], minEntropy: ENTROPY_LIMIT };
     const { end } = cutBlock(x.slice(-1), { ...options, recent: x.slice(0, -1) });
     assertEquals(end === "entropy", recorded.entropy < ENTROPY_LIMIT, name);
     // At a fixed length there is no other reason.
@@ -217,7 +230,7 @@ Deno.test("cutBlock() keeps what the original keeps up to its end token", () => 
   );
   assert(cases.some(({ stop }) => stop));
   for (const { name, x, eos, stop, out_length } of cases) {
-    const options = { left: Infinity, stopToken: eos, minEntropy: 0, recent: [] };
+    const options = { left: Infinity, stopTokens: [eos], minEntropy: 0, recent: [] };
     const { tokens, end } = cutBlock(x.slice(1), options);
     // The first token is the leading BOS, which is not generated.
     assertEquals([1 + tokens.length, end === "eos"], [out_length, stop], name);

@@ -1,10 +1,10 @@
 import { basename, join } from "@std/path";
 import { assert, assertEquals } from "@std/assert";
-import { attention, layerNorm, linear, type PagedCache, rotaryTables } from "../../kernels/mod.ts";
-import type { Gpu, Pass, Tensor } from "../../src/gpu/mod.ts";
+import { attention, layerNorm, linear, rotaryTables } from "../../kernels/mod.ts";
+import type { Gpu } from "../../src/gpu/mod.ts";
 import type { Bd3lm } from "../../src/model/bd3lm.ts";
 import { align } from "../../src/weights/formats.ts";
-import { placeInCache, unpair } from "../kernels/host_cache.ts";
+import { unpair } from "../kernels/host_cache.ts";
 import {
   type Fixture,
   fixtureFolders,
@@ -21,36 +21,13 @@ import {
   unpad,
 } from "../support/forward.ts";
 import { assertClose, gpuTest, readFloats } from "../support/gpu.ts";
+import { readCache, StepReader } from "../support/layer_steps.ts";
 
 /** Of the recordings, whose own arithmetic is f32. */
 const RECORDED = { tolerance: 1e-4 };
 /** As in `src/model/bd3lm.ts`: neither stands in config.json. */
 const EPSILON = 1e-5;
 const ROPE_BASE = 10_000;
-
-/** Records one step at a time, and reads what it gives without padding, by its recorded name. */
-class StepReader {
-  readonly values = new Map<string, Float32Array>();
-  readonly #gpu: Gpu;
-
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
-  }
-
-  /** Runs a step whose result has `width` values in every `stride`. */
-  async run(
-    name: string,
-    [width, stride]: readonly [number, number],
-    record: (pass: Pass) => Tensor,
-  ): Promise<Tensor> {
-    const pass = this.#gpu.pass();
-    const result = record(pass);
-    pass.submit();
-    const values = (await readFloats(this.#gpu, result)).subarray(0, result.length);
-    this.values.set(name, unpad(values, stride, width));
-    return result;
-  }
-}
 
 /** Widths of one network, each with its padding behind it. */
 function widthsOf({ config, cacheShape }: Bd3lm) {
@@ -168,26 +145,6 @@ async function mlpSteps(
     (pass) => linear(pass, { x: wide, weight: down, counts, epilogue }),
   );
   return reader.values;
-}
-
-/** Keys or values of slot 0 at positions 0 … length - 1: [length, heads, head size]. */
-async function readCache(
-  gpu: Gpu,
-  { cache, store, headSize }: { cache: PagedCache; store: "k" | "v"; headSize: number },
-  length: number,
-): Promise<Float32Array> {
-  const { [store]: tensor, pages } = cache;
-  const [, heads = 0, pageTokens = 0, headWidth = 0] = tensor.shape;
-  const shape = { heads, pageTokens, headWidth, format: "f32" } as const;
-  const stored = await readFloats(gpu, tensor);
-  const table = new Uint32Array(await gpu.read(pages));
-  const values = Float32Array.from({ length: length * heads * headSize }, (_, at) => {
-    const position = Math.floor(at / (heads * headSize));
-    const page = table[1 + Math.floor(position / pageTokens) % table[0]!]!;
-    const [head, i] = [Math.floor(at / headSize) % heads, at % headSize];
-    return stored[placeInCache(shape, { page, head, token: position % pageTokens, i })]!;
-  });
-  return store === "k" ? unpair(values, headSize) : values;
 }
 
 function cleanRows(network: Bd3lm, tokens: readonly number[], sigma: number): Rows {

@@ -13,6 +13,7 @@ import {
   readJson,
   tensorOf,
 } from "../support/fixtures.ts";
+import { BD3LM_RULES } from "../support/decoding_rules.ts";
 import { ForwardHarness, loadNetwork } from "../support/forward.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { sequenceWord } from "../support/sequence_words.ts";
@@ -41,12 +42,12 @@ interface Sights {
 /** Sequences by slot: the first at block 0, the next ones with a clean block 0, 1, …. */
 function packSequences({ blocks, blockSize, window }: Sizes): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array((blocks + 1) * SEQUENCE_WORDS);
-  const fixed = { prompt: [], maxTokens: (blocks + 1) * blockSize, blockSize, stopToken: null };
+  const fixed = { prompt: [], maxTokens: (blocks + 1) * blockSize, blockSize, stopTokens: [] };
   const draw = { temperature: 1, topP: 1, topK: 0, seed: 0, choice: 0 };
   const strategy = { strategy: "low_confidence_static" } as const;
   for (let slot = 0; slot <= blocks; slot++) {
     const at = slot * SEQUENCE_WORDS;
-    words.set(packSequence({ ...fixed, ...draw, strategy }, window), at);
+    words.set(packSequence({ ...fixed, ...draw, strategy }, { window, rules: BD3LM_RULES }), at);
     if (slot === 0) continue;
     words[at + sequenceWord("start")] = (slot - 1) * blockSize;
     words[at + sequenceWord("masked")] = 0;
@@ -80,7 +81,8 @@ async function planRows(gpu: Gpu, sizes: Sizes): Promise<Uint32Array> {
   using sigma = gpu.tensor("sigma", [2 * slots + 1]);
   const pass = gpu.pass();
   const state = { burst: tables.burst, sequences, tokens: kept, rows, heads, counts, sigma };
-  plan(pass, { ...state, segment, lanes: slots, maxBlock: blockSize, maskToken: MASK });
+  const model = { maxBlock: blockSize, maskToken: MASK, isScheduled: false, isShifted: false };
+  plan(pass, { ...state, segment, lanes: slots, ...model });
   pass.submit();
   const [live = 0] = new Uint32Array(await gpu.read(counts));
   return new Uint32Array(await gpu.read(rows)).subarray(0, live * ROW_WORDS);
@@ -146,6 +148,31 @@ for (const { n, block_size, rows } of readJson(join(commonFolder(), "mask.json")
     assertEquals(twoStreamRows(sights, blockSize), rows);
   });
 }
+
+gpuTest(
+  "rows see what is recorded in qwen-common, whatever the model sees at most",
+  async (gpu) => {
+    const { n, block_size: blockSize, ...masks } = readJson(
+      join(commonFolder("qwen-common"), "mask.json"),
+    ) as {
+      readonly n: number;
+      readonly block_size: number;
+      readonly two_stream: readonly (readonly number[])[];
+      readonly block_causal: readonly (readonly number[])[];
+    };
+    for (const window of [n, 32_768]) {
+      const sights = await productSights(gpu, { blocks: n / blockSize, blockSize, window });
+      assertEquals(
+        twoStreamRows(sights, blockSize),
+        masks.two_stream.map((row) => row.join("")),
+      );
+      const prefill = sights.prompt.map(({ first, end }) =>
+        Array.from({ length: n }, (_, key) => Number(first <= key && key < end))
+      );
+      assertEquals(prefill, masks.block_causal.map((row) => [...row]));
+    }
+  },
+);
 
 for (const folder of fixtureFolders()) {
   const name = basename(folder);

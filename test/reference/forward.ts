@@ -38,6 +38,22 @@ export function layerNorm(
   return y;
 }
 
+/**
+ * x / sqrt(mean(x²) + epsilon) · gain, each row of `gain.length` values by itself.
+ */
+export function rmsNorm(
+  x: Numbers,
+  { gain, epsilon }: { gain: Numbers; epsilon: number },
+): Float64Array {
+  const width = gain.length;
+  const all = Array.from(x);
+  return Float64Array.from(all, (value, i) => {
+    const row = all.slice(i - i % width, i - i % width + width);
+    const meanSquare = row.reduce((sum, each) => sum + each * each, 0) / width;
+    return value / Math.sqrt(meanSquare + epsilon) * gain[i % width]!;
+  });
+}
+
 /** y[r, c] = x[r, c] · gain[c] + shift[c]; no shift is zero. */
 export function modulate(
   x: Numbers,

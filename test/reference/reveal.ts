@@ -20,14 +20,34 @@ export function topK(p: Numbers, k: number): Float64Array {
  * Source: `_nucleus_sample` of the official BD3-LM code.
  */
 export function nucleus(p: Numbers, topP: number): Float64Array {
+  return nucleusOf(p, topP, (rank, _before, through) => rank === 0 || through <= topP);
+}
+
+/**
+ * As {@linkcode nucleus}, but keeps the entry that crosses `topP`: drops those before which the
+ * cumulative sum exceeds it already.
+ *
+ * Source: SDAR, `generate.py`, `top_p_logits`; Fast-dLLM v2, `sample_with_top_p`.
+ */
+export function crossingNucleus(p: Numbers, topP: number): Float64Array {
+  return nucleusOf(p, topP, (_rank, before) => before <= topP);
+}
+
+/** `keeps`: whether an entry stays, by its rank and the cumulative sums before and through it. */
+function nucleusOf(
+  p: Numbers,
+  topP: number,
+  keeps: (rank: number, before: number, through: number) => boolean,
+): Float64Array {
   const kept = new Float64Array(p.length);
   if (topP === 1) return Float64Array.from(p);
   const ids = Array.from({ length: p.length }, (_, id) => id);
   ids.sort((a, b) => p[b]! - p[a]! || a - b);
   let cumulative = 0;
   for (const [rank, id] of ids.entries()) {
+    const before = cumulative;
     cumulative += p[id]!;
-    if (rank > 0 && cumulative > topP) break;
+    if (!keeps(rank, before, cumulative)) break;
     kept[id] = p[id]!;
   }
   return renormalise(kept);
@@ -109,6 +129,8 @@ export interface Draw {
   readonly mask: number;
   /** In [0, 1). */
   readonly u: number;
+  /** Whether top-p keeps the token that crosses it; else it is dropped. */
+  readonly keepsCrossing?: boolean;
 }
 
 /** What one row of logits suggests for its position. */
@@ -121,13 +143,14 @@ export interface Proposed {
 }
 
 /** The token, confidence and entropy of one masked position; `logits` [vocabulary]. */
-export function propose(logits: Numbers, { temperature, topK: k, topP, mask, u }: Draw): Proposed {
+export function propose(logits: Numbers, draw: Draw): Proposed {
+  const { temperature, topK: k, topP, mask, u, keepsCrossing = false } = draw;
   const p = probabilities(logits, { temperature: temperature || 1, mask });
   if (temperature === 0) {
     const token = argmax(p);
     return { token, confidence: p[token]!, entropy: entropy(p) };
   }
-  const filtered = nucleus(topK(p, k), topP);
+  const filtered = (keepsCrossing ? crossingNucleus : nucleus)(topK(p, k), topP);
   const token = drawCdf(filtered, u);
   return { token, confidence: filtered[token]!, entropy: entropy(p) };
 }

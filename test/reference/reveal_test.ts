@@ -4,6 +4,7 @@ import { assertClose } from "../support/assert_close.ts";
 import { commonFolder, readJson } from "../support/fixtures.ts";
 import {
   argmax,
+  crossingNucleus,
   drawCdf,
   drawGumbel,
   entropy,
@@ -36,6 +37,28 @@ Deno.test("nucleus() drops the entry that crosses the bound, and takes equals by
   assertClose(nucleus([0.25, 0.25, 0.25, 0.25], 0.5), [0.5, 0.5, 0, 0]);
   assertClose(nucleus([0.125, 0.625, 0.25], 0.875), [0, 5 / 7, 2 / 7]);
   assertClose(nucleus([0.125, 0.625, 0.25], 0.874), [0, 1, 0]);
+});
+
+interface FilterCase {
+  readonly temperature: number;
+  readonly top_k: number;
+  readonly top_p: number;
+  readonly logits: number[];
+  readonly probs: number[];
+}
+
+Deno.test("crossingNucleus() after topK() gives what SDAR's filters give", () => {
+  const cases = readJson(join(commonFolder("qwen-common"), "filters.json")) as FilterCase[];
+  for (const [i, { temperature, top_k, top_p, logits, probs }] of cases.entries()) {
+    const p = probabilities(logits, { temperature, mask: -1 });
+    assertClose(crossingNucleus(topK(p, top_k), top_p), probs, {}, `case ${i}`);
+  }
+});
+
+Deno.test("crossingNucleus() keeps the entry that crosses the bound, and one after an equal sum", () => {
+  assertClose(crossingNucleus([0.25, 0.25, 0.25, 0.25], 0.4), [0.5, 0.5, 0, 0]);
+  assertClose(crossingNucleus([0.25, 0.25, 0.25, 0.25], 0.5), [1 / 3, 1 / 3, 1 / 3, 0]);
+  assertClose(crossingNucleus([0.125, 0.625, 0.25], 0.6), [0, 1, 0]);
 });
 
 interface CategoricalCase {

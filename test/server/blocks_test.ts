@@ -83,7 +83,7 @@ Deno.test("the engine is asked for what the request says, defaults filled in", a
     topP: 1,
     topK: 0,
     choice: 0,
-    stopToken: 257,
+    stopTokens: [257],
     minEntropy: 0,
     trace: false,
   });
@@ -113,10 +113,36 @@ Deno.test("the engine is asked for what the request says, defaults filled in", a
     topK: 5,
     seed: 9,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 0.5,
     trace: true,
   });
+});
+
+Deno.test("sub_block_size is a divisor of the block, and the model's where it is left out", async () => {
+  const shifting = testApp({ script: { model: { defaultSubBlockSize: 8 } } });
+  const plain = testApp();
+  const asked = [{}, { block_size: 8 }, { block_size: 16 }, { block_size: 32, sub_block_size: 4 }];
+  for (const fields of asked) {
+    for (const { post } of [shifting, plain]) {
+      await (await post({ max_tokens: 1, ...fields })).text();
+    }
+  }
+  const sizes = (app: typeof plain) =>
+    app.engine.submitted.map(({ blockSize, subBlockSize }) => [blockSize, subBlockSize]);
+  // A block of 4 or 8 has no smaller part of 8.
+  assertEquals(sizes(shifting), [[4, undefined], [8, undefined], [16, 8], [32, 4]]);
+  assertEquals(sizes(plain), [[4, undefined], [8, undefined], [16, undefined], [32, 4]]);
+  const [start] = parseEvents(
+    await (await plain.post({ max_tokens: 1, sub_block_size: 2 })).text(),
+  );
+  assertEquals(start!.data.params.sub_block_size, 2);
+  for (const size of [0, 3, 8, -1]) {
+    const response = await plain.post({ sub_block_size: size });
+    const { error: { code, param, message } } = await response.json();
+    assertEquals([response.status, code, param], [400, "invalid_value", "sub_block_size"]);
+    assertEquals(message, `sub_block_size must be a divisor of block_size, 4, got ${size}`);
+  }
 });
 
 Deno.test("a seed that is not given is drawn afresh and reported", async () => {

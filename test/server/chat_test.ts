@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   type ChatMessage,
   type ChatTemplate,
@@ -11,11 +11,14 @@ const MESSAGES = [{ role: "system", content: "s" }, { role: "user", content: "ab
 const BODY = { model: "test-copy", messages: MESSAGES, max_tokens: 5, seed: 7 };
 
 /** A template that keeps what it was given; the prompt is the last message's content. */
-function template(): ChatTemplate & { seen: readonly ChatMessage[] } {
+function template(): ChatTemplate & { seen: readonly ChatMessage[]; set: unknown } {
   return {
     seen: [],
-    tokens(messages) {
+    set: undefined,
+    switches: ["enable_thinking", "verbose"],
+    tokens(messages, switches) {
       this.seen = messages;
+      this.set = switches;
       return byteTokenizer.encode(messages.at(-1)!.content);
     },
   };
@@ -163,6 +166,7 @@ for (
 
 Deno.test("a chat that the template does not take is invalid_value of messages", async () => {
   const chat: ChatTemplate = {
+    switches: [],
     tokens: () => {
       throw new ChatTemplateError("Roles must alternate");
     },
@@ -171,4 +175,49 @@ Deno.test("a chat that the template does not take is invalid_value of messages",
   const { message, code, param } = await errorOf(response);
   assertEquals([response.status, code, param], [400, "invalid_value", "messages"]);
   assertEquals(message, "Roles must alternate");
+});
+
+Deno.test("chat_template_kwargs set the template's switches", async () => {
+  const { post, chat } = chatApp();
+  const set = async (more: object) => {
+    assertEquals((await post({ ...BODY, ...more }, PATH)).status, 200);
+    return chat.set;
+  };
+  const kwargs = { enable_thinking: false, verbose: true };
+  assertEquals(await set({ chat_template_kwargs: kwargs }), kwargs);
+  assertEquals(await set({ chat_template_kwargs: { verbose: false } }), { verbose: false });
+  for (const none of [{}, { chat_template_kwargs: {} }, { chat_template_kwargs: null }]) {
+    assertEquals(await set(none), {});
+  }
+  assertEquals(await set({ chat_template_kwargs: { enable_thinking: null } }), {});
+});
+
+for (
+  const [kwargs, code, param, words] of [
+    [{ thinking: true }, "unknown_parameter", ".thinking", "takes enable_thinking, verbose"],
+    [{ messages: true }, "unknown_parameter", ".messages", "takes enable_thinking, verbose"],
+    [{ thinking: null }, "unknown_parameter", ".thinking", "takes enable_thinking, verbose"],
+    [{ enable_thinking: "no" }, "invalid_type", ".enable_thinking", "true or false"],
+    [{ enable_thinking: 0 }, "invalid_type", ".enable_thinking", "true or false"],
+    [{ enable_thinking: [] }, "invalid_type", ".enable_thinking", "true or false"],
+    ["enable_thinking", "invalid_type", "", "an object"],
+    [[true], "invalid_type", "", "an object"],
+  ] as const
+) {
+  Deno.test(`chat_template_kwargs of ${JSON.stringify(kwargs)} are ${code}`, async () => {
+    const { post, engine } = chatApp();
+    const response = await post({ ...BODY, chat_template_kwargs: kwargs }, PATH);
+    const error = await errorOf(response);
+    assertEquals([response.status, error.code], [400, code]);
+    assertEquals(error.param, `chat_template_kwargs${param}`);
+    assertStringIncludes(error.message, words);
+    assertEquals(engine.submitted, []);
+  });
+}
+
+Deno.test("chat_template_kwargs are refused by a template without switches", async () => {
+  const chat: ChatTemplate = { switches: [], tokens: () => [97] };
+  const { post } = chatApp({ chat });
+  const response = await post({ ...BODY, chat_template_kwargs: { enable_thinking: true } }, PATH);
+  assertStringIncludes((await errorOf(response)).message, "the model's chat template takes none");
 });

@@ -57,6 +57,20 @@ Deno.test("EventQueue keeps every block and drops steps where more than 64 KiB w
   assertEquals(dropped, 1);
 });
 
+Deno.test("EventQueue drops drafts as it drops steps", async () => {
+  let dropped = 0;
+  const queue = new EventQueue<ServerEvent>(() => {}, (drafts) => dropped += drafts);
+  const message = (data: string, isDraft: boolean) => ({ event: null, id: null, data, isDraft });
+  const large = "x".repeat(40_000);
+  queue.push(message(large, true));
+  queue.push(message(large, true));
+  queue.push(message(large, false));
+  queue.push(message("end", false));
+  queue.end();
+  assertEquals(await drain(queue), [message(large, false), message("end", false)]);
+  assertEquals(dropped, 2);
+});
+
 Deno.test("EventQueue drops steps that wait before a block that does not fit", async () => {
   let dropped = 0;
   const queue = new EventQueue<ServerEvent>(() => {}, (steps) => dropped += steps);

@@ -16,7 +16,7 @@ async function toldBefore(engine: ScriptedEngine): Promise<[string, string[]][]>
     topK: 0,
     seed: 0,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 0,
     trace: false,
   };

@@ -20,7 +20,7 @@ const run: ObservedRun = {
     topK: 0,
     seed: 0,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 0,
     trace: false,
   },

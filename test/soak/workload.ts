@@ -17,6 +17,7 @@ const STRATEGIES = [
   "first_hitting",
   "ancestral",
   "sequential",
+  "random",
   "low_confidence_static",
   "low_confidence_dynamic",
   "entropy_bounded",

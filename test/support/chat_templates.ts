@@ -73,8 +73,12 @@ function spell(tokens: readonly number[]): string {
 }
 
 /** What a template makes of messages, as text with special tokens in «quotes». */
-export function render(source: string, messages: readonly ChatMessage[]): string {
-  return spell(templateOf(source).tokens(messages));
+export function render(
+  source: string,
+  messages: readonly ChatMessage[],
+  switches: Readonly<Record<string, boolean>> = {},
+): string {
+  return spell(templateOf(source).tokens(messages, switches));
 }
 
 /** A chat of one message. */

@@ -212,7 +212,8 @@ function byteCharacters(): string[] {
   ));
 }
 
-function encode(values: Float32Array<ArrayBuffer>, dtype: TestFloatType): Uint8Array {
+/** Values as a file holds them; BF16 drops what does not fit. */
+export function encode(values: Float32Array<ArrayBuffer>, dtype: TestFloatType): Uint8Array {
   if (dtype === "F32") return new Uint8Array(values.buffer);
   if (dtype === "F16") return new Uint8Array(Float16Array.from(values).buffer);
   const bits = new Uint32Array(values.buffer);

@@ -15,7 +15,7 @@ export function copyRequest(
     topK: 0,
     seed: 1,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 0,
     trace: false,
     ...options,

@@ -2,11 +2,13 @@ import { EngineLoop } from "../../src/engine/engine.ts";
 import type { SequenceEvent, SequenceRequest } from "../../src/engine/request.ts";
 import { nextTurn } from "../../src/engine/worker.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
-import type { Bd3lm } from "../../src/model/bd3lm.ts";
-import { GpuDenoiser } from "../../src/model/mod.ts";
+import { allocateModel, GpuDenoiser, type Network } from "../../src/model/mod.ts";
+import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
-import { loadNetwork } from "./forward.ts";
 import { scriptedScore } from "./scripted_score.ts";
+
+/** Tokens of a sequence at most where the model does not slide. */
+const CONTEXT = 128;
 
 /** What a sequence came to. */
 export interface Outcome {
@@ -36,7 +38,7 @@ export function requestOf(
     topK: 0,
     seed: 1,
     choice: 0,
-    stopToken: null,
+    stopTokens: [],
     minEntropy: 0,
     trace: false,
     ...options,
@@ -45,9 +47,11 @@ export function requestOf(
 
 /** The product's engine on the product's denoiser, in this isolate. */
 export class DeviceEngine implements AsyncDisposable {
-  readonly network: Bd3lm;
+  readonly network: Network;
   readonly denoiser: GpuDenoiser;
   readonly loop: EngineLoop;
+  /** Passes so far, by whether a block was denoised in them. */
+  readonly passes = { denoise: 0, commit: 0 };
   readonly #waiting = new Map<
     number,
     { events: SequenceEvent[]; done: PromiseWithResolvers<Outcome> }
@@ -55,7 +59,7 @@ export class DeviceEngine implements AsyncDisposable {
   readonly #running: Promise<void>;
   #nextId = 0;
 
-  private constructor(network: Bd3lm, denoiser: GpuDenoiser) {
+  private constructor(network: Network, denoiser: GpuDenoiser) {
     this.network = network;
     this.denoiser = denoiser;
     this.loop = new EngineLoop(denoiser, {
@@ -63,7 +67,10 @@ export class DeviceEngine implements AsyncDisposable {
       listener: {
         onScored: () => {},
         onEvent: (id, event) => this.#receive(id, event),
-        onLoad: () => {},
+        onLoad: ({ denoisePasses, commitPasses }) => {
+          this.passes.denoise += denoisePasses;
+          this.passes.commit += commitPasses;
+        },
         onError: (id, error) => this.#waiting.get(id)!.done.reject(error),
       },
       now: () => performance.now(),
@@ -81,7 +88,10 @@ export class DeviceEngine implements AsyncDisposable {
       readonly prefixCache?: boolean;
     },
   ): Promise<DeviceEngine> {
-    const network = loadNetwork(gpu, directory, { format });
+    using checkpoint = Checkpoint.open(directory);
+    const options = { weights: format, slots, contextLength: CONTEXT, memoryBytes: null };
+    const { network, fill } = await allocateModel(gpu, checkpoint, options);
+    await fill();
     const denoiser = await GpuDenoiser.open(gpu, network, { slots, prefixCache });
     return new DeviceEngine(network, denoiser);
   }

@@ -53,6 +53,10 @@ export class FaultyDenoiser implements Denoiser {
     return this.#denoiser.firstBlockStart(options);
   }
 
+  rowsFor(options: SequenceOptions): number {
+    return this.#denoiser.rowsFor(options);
+  }
+
   pagesFor(options: SequenceOptions): number {
     return this.#denoiser.pagesFor(options);
   }

@@ -25,38 +25,56 @@ function fixtureDirectory(): string {
   return resolve(Deno.env.get("BD_FIXTURES") || DEFAULT_DIRECTORY);
 }
 
+/** `model_type` of the recorded models by the family that they load as. */
+const MODEL_TYPES = {
+  bd3lm: ["bd3lm"],
+  sdar: ["sdar", "a2d-qwen3"],
+  fast_dllm: ["Fast_dLLM_Qwen"],
+} as const;
+
+/** Families that models are recorded of. */
+export type RecordedFamily = keyof typeof MODEL_TYPES;
+
 /**
- * Absolute paths of the folders that hold a recorded bd3lm model, by name.
+ * Absolute paths of the folders that hold a recorded model of a family, by name. Those of the
+ * repository serve where `BD_FIXTURES` brings models of other families only: tests over an empty list
+ * would pass without testing.
  *
- * @throws {RangeError} If there is none: tests over an empty list would pass without testing.
+ * @throws {RangeError} If there is no model at all.
  */
-export function fixtureFolders(): string[] {
+export function fixtureFolders(family: RecordedFamily = "bd3lm"): string[] {
   const directory = fixtureDirectory();
-  const folders = [...Deno.readDirSync(directory)]
-    .filter((entry) => !entry.isFile)
-    .map((entry) => join(directory, entry.name))
-    .filter((folder) => isBd3lm(join(folder, "config.json")))
-    .sort();
-  if (folders.length === 0) {
+  const all = Object.keys(MODEL_TYPES) as RecordedFamily[]; // The keys are these.
+  if (all.every((each) => foldersIn(directory, each).length === 0)) {
     throw new RangeError(
-      `Cannot find fixtures: "${directory}" holds no bd3lm model, expected folders of one each`,
+      `Cannot find fixtures: "${directory}" holds no model, expected folders of one each`,
     );
   }
-  return folders;
+  const own = foldersIn(directory, family);
+  return own.length > 0 ? own : foldersIn(DEFAULT_DIRECTORY, family);
 }
 
-function isBd3lm(configPath: string): boolean {
+function foldersIn(directory: string, family: RecordedFamily): string[] {
+  return [...Deno.readDirSync(directory)]
+    .filter((entry) => !entry.isFile)
+    .map((entry) => join(directory, entry.name))
+    .filter((folder) => isOf(family, join(folder, "config.json")))
+    .sort();
+}
+
+function isOf(family: RecordedFamily, configPath: string): boolean {
   if (!hasFile(configPath)) return false;
-  return (readJson(configPath) as { model_type?: string }).model_type === "bd3lm";
+  const { model_type: type = "" } = readJson(configPath) as { model_type?: string };
+  return (MODEL_TYPES[family] as readonly string[]).includes(type);
 }
 
 /**
- * Absolute path of the model-independent recordings, `bd3lm-common`. Those of the repository serve
- * where `BD_FIXTURES` brings none of its own.
+ * Absolute path of recordings that belong to no model. Those of the repository serve where
+ * `BD_FIXTURES` brings none of its own.
  */
-export function commonFolder(): string {
-  const own = join(fixtureDirectory(), "bd3lm-common");
-  return hasFile(own) ? own : join(DEFAULT_DIRECTORY, "bd3lm-common");
+export function commonFolder(name: "bd3lm-common" | "qwen-common" = "bd3lm-common"): string {
+  const own = join(fixtureDirectory(), name);
+  return hasFile(own) ? own : join(DEFAULT_DIRECTORY, name);
 }
 
 /** Whether a file or directory exists at `path`. */

@@ -12,7 +12,7 @@ import type { Modulation } from "../../src/model/bd3lm_conditioning.ts";
 import { readBd3lmConfig } from "../../src/model/bd3lm_config.ts";
 import { loadBd3lm } from "../../src/model/bd3lm_load.ts";
 import { KvCache, pagesFor } from "../../src/model/kv_cache.ts";
-import type { HeadInputs, PassInputs } from "../../src/model/network.ts";
+import type { HeadInputs, Network, PassInputs } from "../../src/model/network.ts";
 import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import { align, type WeightFormat } from "../../src/weights/formats.ts";
 
@@ -69,15 +69,15 @@ export function loadNetwork(
 }
 
 /** Runs passes of explicit rows through the product's network, for tests. */
-export class ForwardHarness implements Disposable {
+export class ForwardHarness<N extends Network = Bd3lm> implements Disposable {
   readonly cache: KvCache;
-  readonly network: Bd3lm;
+  readonly network: N;
   readonly #gpu: Gpu;
   /** Tables by name, kept from pass to pass: the device keeps bind groups of what it has seen. */
   readonly #tables = new Map<string, Tensor>();
 
   /** @param options `positions` that one slot can hold at a time. */
-  constructor(gpu: Gpu, network: Bd3lm, options: { slots?: number; positions: number }) {
+  constructor(gpu: Gpu, network: N, options: { slots?: number; positions: number }) {
     const { slots = 1, positions } = options;
     this.#gpu = gpu;
     this.network = network;
@@ -144,7 +144,10 @@ export class ForwardHarness implements Disposable {
    * Runs the trunk one layer at a time and stops before each and after the last. What a step reads
    * of `x` it reads before it asks for the next.
    */
-  async *layers(groups: readonly Rows[]): AsyncGenerator<LayerState> {
+  async *layers(
+    this: ForwardHarness,
+    groups: readonly Rows[],
+  ): AsyncGenerator<LayerState> {
     const { weights, config } = this.network;
     const inputs = this.inputs(groups);
     const first = this.#gpu.pass();
@@ -161,7 +164,7 @@ export class ForwardHarness implements Disposable {
   }
 
   /** Hidden states of all rows, [rows, hidden size]: the embeddings, then after every layer. */
-  async hidden(groups: readonly Rows[]): Promise<Float32Array[]> {
+  async hidden(this: ForwardHarness, groups: readonly Rows[]): Promise<Float32Array[]> {
     const states: Float32Array[] = [];
     const { hiddenSize } = this.network.config;
     for await (const { x } of this.layers(groups)) {

@@ -22,9 +22,15 @@ export interface Draw {
 export async function proposeAll(
   gpu: Gpu,
   logits: ArrayLike<number>,
-  options: { vocabulary: number; mask: number; draws: readonly Draw[]; firstHead?: number },
+  options: {
+    vocabulary: number;
+    mask: number;
+    draws: readonly Draw[];
+    firstHead?: number;
+    keepsCrossing?: boolean;
+  },
 ): Promise<HeadProposal[]> {
-  const { vocabulary, mask, draws, firstHead = 0 } = options;
+  const { vocabulary, mask, draws, firstHead = 0, keepsCrossing = false } = options;
   const padded = Math.ceil(vocabulary / 32) * 32;
   const rows = new Float32Array(draws.length * padded).fill(1e30);
   draws.forEach((_, i) =>
@@ -40,14 +46,18 @@ export async function proposeAll(
   using counts = uploadWords(gpu, [0, total]);
   using proposals = uploadWords(gpu, new Uint32Array(total * PROPOSAL_WORDS));
   const pass = gpu.pass();
-  const operands = { heads, counts, proposals, firstHead, vocabulary, maskToken: mask };
-  propose(pass, { logits: logitsTensor, ...operands });
+  const model = { vocabulary, maskToken: mask, keepsCrossing };
+  propose(pass, { logits: logitsTensor, heads, counts, proposals, firstHead, ...model });
   pass.submit();
   const data = await gpu.read(proposals);
   return draws.map((_, i) => readProposal(data, firstHead + i));
 }
 
 /** What the reference proposes for one row. */
-export function expected(logits: ArrayLike<number>, mask: number, draw: Draw): reference.Proposed {
+export function expected(
+  logits: ArrayLike<number>,
+  mask: number,
+  draw: Draw & { readonly keepsCrossing?: boolean },
+): reference.Proposed {
   return reference.propose(logits, { ...draw, mask, u: draw.uniform });
 }

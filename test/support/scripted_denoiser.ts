@@ -28,6 +28,8 @@ export interface DenoiserScript {
   readonly grid?: "prompt" | "absolute";
   /** Positions that a step fills from the left, whatever the strategy. */
   readonly countRevealed?: RevealCount;
+  /** Whether a clean block takes rows beside the next one, as it does where left out. */
+  readonly isFused?: boolean;
   /** Told the passes of every burst. */
   readonly onRecord?: (passes: readonly PassPlan[]) => void;
   /** Prompt tokens from a position on that a slot finds stored; none where left out. */
@@ -90,6 +92,10 @@ export class ScriptedDenoiser implements Denoiser {
   firstBlockStart({ prompt, blockSize }: SequenceOptions): number {
     const isAbsolute = this.#script.grid === "absolute";
     return prompt.length - (isAbsolute ? prompt.length % blockSize : 0);
+  }
+
+  rowsFor({ blockSize }: SequenceOptions): number {
+    return (this.#script.isFused ?? true) ? 2 * blockSize : blockSize;
   }
 
   pagesFor({ prompt, maxTokens, blockSize }: SequenceOptions): number {
@@ -183,7 +189,7 @@ export class ScriptedDenoiser implements Denoiser {
       const slots = [lanes, chunks.map(({ slot }) => slot)];
       expect(slots.every((each) => new Set(each).size === each.length), "a slot is named twice");
       expect(slots.flat().every((slot) => this.#pagesOfSlot.has(slot)), "a slot is free");
-      const rows = lanes.map((slot) => 2 * this.#slots.get(slot)!.options.blockSize);
+      const rows = lanes.map((slot) => this.rowsFor(this.#slots.get(slot)!.options));
       const sum = rows.reduce((total, each) => total + each, prompts[i]!);
       expect(sum > 0 && sum <= limits.rows, `${sum} rows in a pass`);
     }

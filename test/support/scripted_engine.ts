@@ -18,12 +18,17 @@ export const BYTE_MODEL: ModelInfo = {
   id: "test-copy",
   created: 1_760_000_000,
   contextLength: 4096,
+  slides: true,
+  scores: true,
   vocabSize: 259,
   bosToken: null,
   eosToken: 257,
   maskToken: 258,
+  stopTokens: [257],
   blockSizes: [1, 2, 4, 8, 16, 32],
   defaultBlockSize: 4,
+  defaults: {},
+  defaultSubBlockSize: null,
   adapter: "scripted",
   isCpu: true,
 };
@@ -125,7 +130,7 @@ export class ScriptedEngine implements Engine {
   }
 
   async #run(request: SequenceRequest, channel: Channel): Promise<void> {
-    const { prompt, maxTokens, blockSize, stopToken } = request;
+    const { prompt, maxTokens, blockSize, stopTokens } = request;
     channel.push({ type: "admitted", queueMs: 0 });
     const cachedTokens = this.#script.cachedTokens?.(request) ?? 0;
     if (cachedTokens > 0) channel.push({ type: "prefilled", ms: 0, cachedTokens });
@@ -141,7 +146,7 @@ export class ScriptedEngine implements Engine {
         reason = "cancelled";
         break;
       }
-      const end = stopToken === null ? -1 : all.indexOf(stopToken);
+      const end = all.findIndex((token) => stopTokens.includes(token));
       if (end !== -1) reason = "eos";
       const tokens = end === -1 ? all : all.slice(0, end + 1);
       const last = reason === "eos" || first + size === maxTokens;

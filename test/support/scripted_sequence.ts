@@ -86,7 +86,7 @@ export class ScriptedSequence {
       this.#isOver = true;
       return this.#result("failed");
     }
-    const { blockSize, prompt, maxTokens, stopToken } = this.options;
+    const { blockSize, prompt, maxTokens, stopTokens } = this.options;
     if (this.#block.masked().length === 0) {
       this.#start += blockSize;
       this.#block = new Block(masks(blockSize), MASK);
@@ -97,7 +97,7 @@ export class ScriptedSequence {
     this.#step += 1;
     const isLast = this.#start + blockSize >= prompt.length + maxTokens;
     const generated = this.#block.tokens.slice(Math.max(0, prompt.length - this.#start));
-    const hasStop = stopToken !== null && generated.includes(stopToken);
+    const hasStop = generated.some((token) => stopTokens.includes(token));
     this.#isOver = this.#block.masked().length === 0 && (isLast || hasStop);
     return this.#result("denoised", before);
   }
@@ -110,6 +110,7 @@ export class ScriptedSequence {
       step: this.#step,
       nfe: this.#step,
       masked: this.#block.masked().length,
+      isOver: this.#isOver,
       tokens: tokens.map((token) => token === MASK ? null : token),
       confidence: tokens.map((token, j) =>
         token === before.tokens[j] ? 0 : (j + 1) / tokens.length

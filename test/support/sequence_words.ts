@@ -1,6 +1,8 @@
 import source from "../../kernels/sequence.wgsl" with { type: "text" };
 
-const FIELDS = [...source.matchAll(/^ {2}(\w+): (?:u32|f32),$/gm)].map(([, name]) => name);
+// An array has its name once for each word.
+const FIELDS = [...source.matchAll(/^ {2}(\w+): (?:u32|f32|array<u32, (\d+)>),$/gm)]
+  .flatMap(([, name, words = "1"]) => Array<string | undefined>(Number(words)).fill(name));
 
 /**
  * Word of a field in a sequence on the device, read from `kernels/sequence.wgsl`.

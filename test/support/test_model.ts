@@ -25,6 +25,7 @@ export interface TestModelOptions {
 export class TestModel implements FaultyModel {
   readonly tokenizer = byteTokenizer;
   readonly chat: ChatTemplate = {
+    switches: [],
     tokens: (messages) =>
       byteTokenizer.encode(messages.findLast(({ role }) => role === "user")?.content ?? ""),
   };

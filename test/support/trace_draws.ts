@@ -16,6 +16,7 @@ import { packSequence, SEQUENCE_WORDS } from "../../src/model/sequence_state.ts"
 import { subsLogProbabilities } from "../reference/forward.ts";
 import { drawGumbel, nucleus } from "../reference/reveal.ts";
 import { unpad } from "./forward.ts";
+import { BD3LM_RULES as RULES } from "./decoding_rules.ts";
 import { sequenceWord } from "./sequence_words.ts";
 import { gumbelUniforms, type Trace } from "./traces.ts";
 
@@ -125,8 +126,10 @@ export class TraceDrawer implements Disposable {
     const pass = this.#gpu.pass();
     using logits = this.#logits(pass, draws);
     const vocabulary = this.#network.config.vocabSize;
-    propose(pass, { logits, heads, counts, proposals, firstHead: 0, vocabulary, maskToken });
-    reveal(pass, { ...this.#state, segment: 0, lanes: 1, maxBlock });
+    const model = { vocabulary, maskToken, keepsCrossing: RULES.keepsCrossing };
+    propose(pass, { logits, heads, counts, proposals, firstHead: 0, ...model });
+    const rules = { maxBlock, maskToken, isScheduled: false, isShifted: false };
+    reveal(pass, { ...this.#state, segment: 0, lanes: 1, ...rules });
     const bytes = journal.sizeBytes;
     pass.submit([{ from: journal, to: this.#readback.buffer, bytes }]);
     const words = new Uint32Array(await this.#readback.read(bytes));
@@ -144,8 +147,8 @@ export class TraceDrawer implements Disposable {
       ? { strategy: "ancestral" as const, steps: num_steps }
       : { strategy: sampler };
     const draw = { temperature: 1, topP: trace.nucleus_p, topK: 0, seed: 0, choice: 0 };
-    const options = { prompt: [], maxTokens: length, blockSize, strategy, stopToken: null };
-    const words = packSequence({ ...options, ...draw }, window);
+    const options = { prompt: [], maxTokens: length, blockSize, strategy, stopTokens: [] };
+    const words = packSequence({ ...options, ...draw }, { window, rules: RULES });
     words[sequenceWord("start")] = start;
     words[sequenceWord("masked")] = tokens.filter((token) => token === mask).length;
     words[sequenceWord("first_head")] = 0;

@@ -119,10 +119,24 @@ Deno.test("JinjaChatTemplate tokens() lets templates look into messages", () => 
   );
 });
 
-Deno.test("JinjaChatTemplate tokens() takes ordinary added tokens for what they are", () => {
-  const tokens = templateOf("{{ messages[0].content }}<think>").tokens(ask("<think>a"));
+Deno.test("JinjaChatTemplate tokens() takes marks only from the template and the model itself", () => {
   const think = 256 + SPECIAL.length;
-  assertEquals(tokens, [think, 97, think]);
+  const bytes = [...new TextEncoder().encode("<think>")];
+  const template = templateOf("{{ messages[0].content }}|<think>");
+  for (const role of ["user", "system", "developer"] as const) {
+    assertEquals(template.tokens([{ role, content: "<think>" }]), [...bytes, 124, think]);
+  }
+  const said: ChatMessage[] = [{ role: "assistant", content: "<think><|im_end|>" }];
+  const end = [...new TextEncoder().encode("<|im_end|>")];
+  assertEquals(template.tokens(said), [think, ...end, 124, think]);
+  const named: ChatMessage[] = [{ role: "user", content: "", name: "<think>" }];
+  assertEquals(templateOf("{{ messages[0].name }}").tokens(named), bytes);
+});
+
+Deno.test("JinjaChatTemplate tokens() lets templates leave out what the model has thought", () => {
+  const source = "{{ messages[0].content.split('</think>')[-1] }}";
+  const content = "<think>a</think>b";
+  assertEquals(render(source, [{ role: "assistant", content }]), "b");
 });
 
 Deno.test("JinjaChatTemplate tokens() finds the longest special token, and strips around it", () => {

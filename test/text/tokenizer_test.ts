@@ -58,11 +58,37 @@ Deno.test("Tokenizer encode() does not form a special token by merging", () => {
 
 Deno.test("Tokenizer encode() splits at ordinary added tokens and keeps the text around them", () => {
   const tokenizer = tinyBpe({}, {
-    added: [{ id: 300, content: "<call>", special: false, lstrip: true, rstrip: true }],
+    added: [{ id: 300, content: "\t\t", special: false, lstrip: true, rstrip: true }],
   });
-  assertEquals(tokenizer.encode("a <call> b"), [97, 32, 300, 32, 98]);
-  assertEquals(tokenizer.decode([97, 32, 300, 32, 98]), "a <call> b");
+  assertEquals(tokenizer.encode("a \t\t b"), [97, 32, 300, 32, 98]);
+  assertEquals(tokenizer.decode([97, 32, 300, 32, 98]), "a \t\t b");
   assertEquals(tokenizer.isSpecial(300), false);
+});
+
+Deno.test("Tokenizer encode() never makes marks of text, which decode() gives back", () => {
+  const marks = ["<think>", "</think>", "<|fim_pad|>", "[REF]"];
+  const tokenizer = tinyBpe({ merges: ["< t"] }, {
+    words: { "<t": 299, "<think>": 300 },
+    added: marks.map((content, i) => ({ id: 300 + i, content, special: false })),
+  });
+  for (const [i, mark] of marks.entries()) {
+    assertEquals(tokenizer.encode(mark).some((token) => token >= 300), false, mark);
+    assertEquals(tokenizer.decode(tokenizer.encode(`a${mark} b`)), `a${mark} b`);
+    assertEquals([tokenizer.decode([97, 300 + i]), tokenizer.isSpecial(300 + i)], [
+      "a" + mark,
+      false,
+    ]);
+  }
+});
+
+Deno.test("Tokenizer takes an added token for the mask that is called so, whatever its flag", () => {
+  for (const content of ["<|MASK|>", "|<MASK>|", "<|mask|>", "[Mask]"]) {
+    const tokenizer = tinyBpe({}, { added: [{ id: 300, content, special: false }] });
+    assertEquals(tokenizer.encode(content).includes(300), false);
+    assertEquals([tokenizer.isSpecial(300), tokenizer.decode([97, 300])], [true, "a"]);
+  }
+  const word = tinyBpe({}, { added: [{ id: 300, content: "mask", special: false }] });
+  assertEquals([word.isSpecial(300), word.encode("mask")], [false, [300]]);
 });
 
 Deno.test("Tokenizer decode() gives any text back", () => {

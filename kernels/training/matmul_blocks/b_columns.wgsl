@@ -1,11 +1,11 @@
 // Fragment: B(k, j) = b[k, j].
 
-fn stage_b(place: u32, column: u32, step: u32) {
-  let k = params.b_first + step + place / 16u;
-  let part = b[k * params.b_stride + column / 4u + place % 16u];
-  let at = place / 16u * SIDE + place % 16u * 4u;
-  block_b[at] = part.x;
-  block_b[at + 1u] = part.y;
-  block_b[at + 2u] = part.z;
-  block_b[at + 3u] = part.w;
+fn stage_b(square: u32, column: u32, step: u32) {
+  let k = square / SIDE4 * 4u;
+  let at = (params.b_first + step + k) * params.b_stride + column / 4u + square % SIDE4;
+  let to = k * SIDE4 + square % SIDE4;
+  block_b[to] = b[at];
+  block_b[to + SIDE4] = b[at + params.b_stride];
+  block_b[to + 2u * SIDE4] = b[at + 2u * params.b_stride];
+  block_b[to + 3u * SIDE4] = b[at + 3u * params.b_stride];
 }

@@ -6,6 +6,7 @@ import { EntropyBounded, entropyBounded } from "./entropy_bounded.ts";
 import { FirstHitting, firstHitting } from "./first_hitting.ts";
 import { LowConfidenceDynamic, lowConfidenceDynamic } from "./low_confidence_dynamic.ts";
 import { LowConfidenceStatic, lowConfidenceStatic } from "./low_confidence_static.ts";
+import { Random, random } from "./random.ts";
 import { Sequential, sequential } from "./sequential.ts";
 
 /** Options of every strategy, told apart by `strategy`. */
@@ -13,6 +14,7 @@ export const StrategyOptions = z.discriminatedUnion("strategy", [
   FirstHitting,
   Ancestral,
   Sequential,
+  Random,
   LowConfidenceStatic,
   LowConfidenceDynamic,
   EntropyBounded,
@@ -37,6 +39,8 @@ export function reveal(
       return ancestral(block, proposal, { ...step, ...options });
     case "sequential":
       return sequential(block, proposal, step);
+    case "random":
+      return random(block, proposal, step);
     case "low_confidence_static":
       return lowConfidenceStatic(block, proposal, step);
     case "low_confidence_dynamic":

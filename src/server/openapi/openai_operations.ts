@@ -86,6 +86,10 @@ export const OPENAI_OPERATIONS: readonly Operation[] = [
     examples: {
       question: { summary: "A question", body: { model, messages, max_completion_tokens: 32 } },
       stream: { summary: "A stream", body: { model, messages, max_tokens: 32, stream: true } },
+      drafts: {
+        summary: "A stream with drafts of the message before it",
+        body: { model, messages, max_tokens: 32, stream: true, diffusing: true },
+      },
       history: {
         summary: "A longer chat, with a message in parts",
         body: {

@@ -5,7 +5,7 @@ import { Message, Messages, MOST_MESSAGES, UNSUPPORTED_FIELDS } from "../chat_me
 import { CompletionFields } from "../completions.ts";
 import { NEUTRAL } from "../openai_fields.ts";
 import { LONGEST_PROMPT } from "../query.ts";
-import { BlocksFields, OPTION_NAMES, Stops } from "../schema.ts";
+import { BlocksFields, MODEL_FIRST, OPTION_NAMES, Stops } from "../schema.ts";
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 
@@ -18,7 +18,11 @@ const LEAST: Readonly<Record<string, number>> = {
   max_completion_tokens: 1,
   top_k: 0,
   block_size: 1,
+  sub_block_size: 1,
 };
+
+/** Options that models may have a default of. */
+const OF_MODEL: readonly string[] = ["steps", "threshold"];
 
 /** A message as clients send it, its empty fields included. */
 export const ChatMessage = Message.extend(neutralFields(UNSUPPORTED_FIELDS))
@@ -76,7 +80,8 @@ function optionField(name: string): z.ZodType {
   // All strategies mean the same by an option of this name, and none requires it.
   const { [name]: option }: Shape = having[0]!.shape;
   // The description may be that of a schema inside.
-  const description = `${z.toJSONSchema(option!).description} Only with ${names}.`;
+  const own = OF_MODEL.includes(name) ? ` ${MODEL_FIRST}` : "";
+  const description = `${z.toJSONSchema(option!).description} Only with ${names}.${own}`;
   return option!.meta({ description, default: undefined, "x-strategies": strategies });
 }
 

@@ -26,6 +26,7 @@
  * @property {number} default_block_size
  * @property {string[]} strategies
  * @property {string} default_strategy
+ * @property {Readonly<Record<string, string | number | null>>} defaults
  * @property {{ score: boolean, slide: boolean }} capabilities
  */
 
@@ -127,18 +128,20 @@ function kindOf({ type, enum: choices, anyOf }) {
 }
 
 /**
- * Limits that only the model knows.
+ * Limits and defaults that only the model knows.
  *
  * @param {string} name
  * @param {Model} model
  * @returns {Partial<Field>}
  */
 function limitsOf(name, model) {
+  const initial = model.defaults[name] ?? null;
+  const own = initial === null ? {} : { initial: String(initial) };
   switch (name) {
     case "max_tokens":
       return { maximum: model.context_length };
     case "top_k":
-      return { maximum: model.vocab_size };
+      return { ...own, maximum: model.vocab_size };
     case "block_size":
       return {
         kind: "choice",
@@ -146,8 +149,8 @@ function limitsOf(name, model) {
         initial: String(model.default_block_size),
       };
     case "strategy":
-      return { choices: model.strategies, initial: model.default_strategy };
+      return { ...own, choices: model.strategies };
     default:
-      return {};
+      return own;
   }
 }

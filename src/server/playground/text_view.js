@@ -50,8 +50,9 @@ export class TextView {
    */
   begin(prompt, { params, prompt_tokens: promptTokens, max_tokens: maxTokens }) {
     this.#blockSize = params.block_size;
-    this.#steps = params.steps ??
-      (params.strategy === "ancestral" ? GRID_STEPS : params.block_size);
+    const part = params.sub_block_size ?? params.block_size;
+    const steps = params.steps ?? (params.strategy === "ancestral" ? GRID_STEPS : part);
+    this.#steps = steps * (params.block_size / part);
     this.#left = maxTokens;
     this.#blocks = [];
     this.#finished.replaceChildren();

@@ -17,6 +17,8 @@ export const BlocksStart = z.object({
   queue_position: Count.describe("Sequences that wait before this one."),
   params: z.object({
     block_size: z.int().min(1).describe("Tokens denoised together."),
+    sub_block_size: z.int().min(1).optional()
+      .describe("Tokens of a block denoised before those after them, where it has such parts."),
     strategy: z.enum(STRATEGIES).describe("The remasking strategy."),
     steps: z.int().min(1).nullable().describe("Most denoising steps for a block, if limited."),
     threshold: z.number().nullable().describe("Its confidence, where the strategy has one."),
@@ -34,7 +36,9 @@ const perPosition = <T extends z.ZodType>(value: T) => z.array(value.nullable())
 /** What a `step` event tells. */
 export const BlocksStep = z.object({
   block: Count.describe("Index of the block."),
-  step: z.int().min(1).describe("Denoising steps of this block so far."),
+  step: Count.describe(
+    "Denoising steps of this block so far; 0 where the commit of the block before gave its first token.",
+  ),
   nfe: Count.describe("Denoising forward passes of this block so far."),
   tokens: perPosition(TokenId).describe("The block's token ids; null where it is masked."),
   pieces: perPosition(z.string())

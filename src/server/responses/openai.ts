@@ -89,9 +89,17 @@ export const ChatCompletionChunk = z.object({
       role: AssistantRole.optional().describe("In the first chunk of a choice."),
       content: z.string().optional()
         .describe("The text of a finished block; absent at the end of a choice."),
-    }).describe("What is added to the message."),
+    }).describe("What is added to the message, or with `diffusion_meta` what it is so far."),
     logprobs: Logprobs,
     finish_reason: ChunkReason,
   })).max(1).describe("The choice that goes on; none in the chunk with the usage."),
+  diffusion_meta: z.object({
+    diffusion_content: z.literal(true).describe("What marks a draft."),
+    diffusion_progress: z.number().min(0).max(1)
+      .describe("Share of the tokens asked for that are known."),
+  }).optional().describe(
+    "Only with `diffusing`: the content is a draft of the whole message, which replaces what came " +
+      "before. The first chunk of a choice without it has the message itself.",
+  ),
   ...CHUNK_TOTALS,
-}).describe("A piece of a message: its beginning, a finished block, or its end.");
+}).describe("A piece of a message: its beginning, a finished block or a draft, or its end.");

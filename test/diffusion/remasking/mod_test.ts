@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
+import { join } from "@std/path";
 import { Block } from "../../../src/diffusion/block.ts";
 import { reveal, STRATEGIES, StrategyOptions } from "../../../src/diffusion/remasking/mod.ts";
+import { commonFolder, readJson } from "../../support/fixtures.ts";
 
 const MASK = 9;
 
-// One position is special to each rule, and a different one, except to the last two.
+// One position is special to each rule, and a different one for most.
 const proposal = {
   tokens: [1, 2, 3, 4],
   confidence: [0.1, 0.95, 0.2, 0.3],
@@ -17,6 +19,7 @@ for (
     ["first_hitting", [MASK, MASK, MASK, 4]],
     ["ancestral", [MASK, MASK, MASK, 4]],
     ["sequential", [1, MASK, MASK, MASK]],
+    ["random", [1, MASK, MASK, MASK]],
     ["low_confidence_static", [MASK, 2, MASK, MASK]],
     ["low_confidence_dynamic", [MASK, 2, MASK, MASK]],
     ["entropy_bounded", [MASK, MASK, 3, MASK]],
@@ -35,6 +38,7 @@ Deno.test("STRATEGIES begins with the default", () => {
     "first_hitting",
     "ancestral",
     "sequential",
+    "random",
     "low_confidence_static",
     "low_confidence_dynamic",
     "entropy_bounded",
@@ -47,6 +51,7 @@ Deno.test("StrategyOptions fills in the defaults of the contract", () => {
     { strategy: "first_hitting" },
     { strategy: "ancestral", steps: 128 },
     { strategy: "sequential" },
+    { strategy: "random" },
     { strategy: "low_confidence_static" },
     { strategy: "low_confidence_dynamic", threshold: 0.9 },
     { strategy: "entropy_bounded", entropy_bound: 0.35 },
@@ -64,7 +69,8 @@ for (
     { strategy: "ancestral", steps: 0 },
     { strategy: "ancestral", steps: 1025 },
     { strategy: "sequential", steps: 1.5 },
-    { strategy: "random" },
+    { strategy: "random", threshold: 0.5 },
+    { strategy: "shuffled" },
     {},
   ]
 ) {
@@ -72,3 +78,33 @@ for (
     assertEquals(StrategyOptions.safeParse(options).success, false);
   });
 }
+
+interface SelectCase {
+  readonly strategy: StrategyOptions["strategy"];
+  readonly masked: number[];
+  readonly confidence: number[];
+  readonly entropy: number[];
+  readonly u_rank: number[];
+  readonly n: number;
+  readonly threshold: number;
+  readonly entropy_bound: number;
+  readonly transfer: number[];
+}
+
+Deno.test("reveal() transfers what SDAR's and JetEngine's strategies transfer", () => {
+  const cases = readJson(join(commonFolder("qwen-common"), "select.json")) as SelectCase[];
+  for (const [i, each] of cases.entries()) {
+    const { strategy, threshold, entropy_bound, confidence, entropy, u_rank: order } = each;
+    const tokens = each.masked.map((masked) => masked ? MASK : 7);
+    const bounds = { ...(strategy === "low_confidence_dynamic" && { threshold }) };
+    const limits = { ...(strategy === "entropy_bounded" && { entropy_bound }) };
+    const options = StrategyOptions.parse({ strategy, ...bounds, ...limits });
+    // The schedule has no say in the entropy bound, but that one falls.
+    const quota = strategy === "entropy_bounded" ? 1 : each.n;
+    const proposed = { tokens: tokens.map(() => 1), confidence, entropy };
+    const step = { options, step: 0, quota, order };
+    const after = reveal(new Block(tokens, MASK), proposed, step).tokens;
+    const transferred = [...after.keys()].filter((at) => after[at] === 1);
+    assertEquals(transferred, each.transfer, `case ${i}, ${strategy}`);
+  }
+});

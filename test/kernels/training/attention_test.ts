@@ -27,6 +27,7 @@ const SHAPES: readonly Shape[] = [
   { sequences: 2, length: 32, blockSize: 16, streams: 2, heads: 1, headSize: 64, isLast: true },
   { sequences: 1, length: 32, blockSize: 32, streams: 2, heads: 1, headSize: 64 },
   { sequences: 1, length: 48, blockSize: 2, streams: 2, heads: 1, headSize: 40, isLast: true },
+  { sequences: 2, length: 64, blockSize: 8, streams: 2, heads: 1, headSize: 32 },
 ];
 const SHARINGS: readonly Sharing[] = ["subgroup", "direct"];
 

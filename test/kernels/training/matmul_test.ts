@@ -8,6 +8,7 @@ import {
 import { linearBackward } from "../../reference/backward.ts";
 import { linear } from "../../reference/forward.ts";
 import { assertClose, gpuTest, noise, readFloats, runAndRead, upload } from "../../support/gpu.ts";
+import { passOf } from "../tables.ts";
 import { assertSlope } from "./slopes.ts";
 
 // Ragged rows and columns, exactly one tile, and those of the shipped model.
@@ -99,6 +100,25 @@ gpuTest("products take some rows of their operands and leave the others", async 
   expected.x.forEach((each, i) => sums[8 * inputs + i]! += each);
   assertClose(await readFloats(gpu, into), sums, {}, "dx");
   assertClose(await readFloats(gpu, gradient), expected.weight, {}, "dw");
+});
+
+gpuTest("addWeightGradient() adds slices of many rows on a GPU", async (gpu) => {
+  // Two slices and a rest, from the second step on.
+  const [rows, outputs, inputs, first] = [2 * 1024 + 24, 24, 72, 8];
+  const x = noise((first + rows) * inputs, 1);
+  const dy = noise(rows * outputs, 2);
+  const before = noise(outputs * inputs, 3);
+  using tensorX = upload(gpu, [first + rows, inputs], x);
+  using tensorDy = upload(gpu, [rows, outputs], dy);
+  using gradient = upload(gpu, [outputs, inputs], before);
+  const weight = new Float32Array(outputs * inputs);
+  const expected = linearBackward(dy, x.subarray(first * inputs), { weight, width: inputs });
+  const pass = passOf(gpu, "gpu");
+  const [tiled] = matmulVariants("gpu");
+  addWeightGradient(pass, { dy: tensorDy, x: tensorX, gradient, first }, tiled);
+  pass.submit();
+  const sums = expected.weight.map((each, i) => each + before[i]!);
+  assertClose(await readFloats(gpu, gradient), sums);
 });
 
 gpuTest("addWeightGradient() throws when rows are no whole steps", (gpu) => {

@@ -111,7 +111,7 @@ export function toWire(
 export function exampleApp(options: Parameters<typeof testApp>[0] = {}) {
   return testApp({
     script: { model: { id: MODEL } },
-    chat: { tokens: (messages) => byteTokenizer.encode(messages.at(-1)!.content) },
+    chat: { switches: [], tokens: (messages) => byteTokenizer.encode(messages.at(-1)!.content) },
     version: "1.2.3",
     ...options,
   });

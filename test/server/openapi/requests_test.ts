@@ -39,6 +39,7 @@ const COMPANIONS: Readonly<Record<string, Fields>> = {
   threshold: { strategy: "low_confidence_dynamic" },
   entropy_bound: { strategy: "entropy_bounded" },
   stream_options: { stream: true },
+  diffusing: { stream: true },
 };
 
 const POOL: readonly unknown[] = [

@@ -32,6 +32,7 @@ Deno.test("fieldsOf() has every field that can be set, and none that only looks 
     "stop",
     "strategy",
     "stream",
+    "sub_block_size",
     "temperature",
     "threshold",
     "top_k",
@@ -71,11 +72,26 @@ Deno.test("fieldsOf() takes limits from the schema, and from the model what is t
   assertEquals(fieldOf("trace"), { kind: "toggle", initial: "false", strategies });
 });
 
+Deno.test("fieldsOf() shows the model's own defaults, which a request need not say", () => {
+  const defaults = { ...MODEL.defaults, temperature: 0, top_k: 20, steps: 4, threshold: 0.75 };
+  const fields = new Map(
+    fieldsOf(PROPERTIES, { ...MODEL, defaults }).map((field) => [field.name, field]),
+  );
+  const initial = (name: string) => fields.get(name)?.initial;
+  assertEquals(["temperature", "top_k", "steps", "threshold", "top_p"].map(initial), [
+    ...["0", "20", "4", "0.75", "1"],
+  ]);
+  assertEquals([initial("strategy"), initial("entropy_bound")], ["first_hitting", undefined]);
+  assertEquals(valueOf(fields.get("temperature")!, "0"), undefined);
+  assertEquals(valueOf(fields.get("temperature")!, "1"), 1);
+});
+
 Deno.test("fieldsOf() offers the model's own strategies, and no sliding where it cannot", () => {
   const model = {
     ...MODEL,
     strategies: ["sequential"],
     default_strategy: "sequential",
+    defaults: { ...MODEL.defaults, strategy: "sequential" },
     capabilities: { score: false, slide: false },
   };
   const fields = fieldsOf(PROPERTIES, model);

@@ -2,6 +2,7 @@ import type { Random } from "../random.ts";
 import type { Draft } from "./draft.ts";
 import {
   BLOCKS,
+  CHAT,
   COMPLETION_PROMPT,
   DETOKENIZE,
   type Field,
@@ -39,7 +40,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   {
     path: "/v1/chat/completions",
-    fields: { ...OPENAI, messages: MESSAGES, max_completion_tokens: SHARED.max_tokens! },
+    fields: { ...OPENAI, ...CHAT, messages: MESSAGES, max_completion_tokens: SHARED.max_tokens! },
     required: ["model", "messages"],
     generates: true,
     isOpenAi: true,

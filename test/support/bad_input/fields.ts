@@ -100,6 +100,13 @@ export const SHARED: Readonly<Record<string, Field>> = {
     bad: ["0", "-1", "3", "33", "64", "1024", ...NOT_INTEGER, ...HUGE],
     isOfModel: true,
   },
+  // Of a block of 4.
+  sub_block_size: {
+    good: ["1", "2.0", "4", "null"],
+    wrong: NOT_NUMBER,
+    bad: ["0", "-1", "3", "8", ...NOT_INTEGER, ...HUGE],
+    isOfModel: true,
+  },
   strategy: { ...oneOf(), good: [] },
 };
 
@@ -108,6 +115,7 @@ export const OPTIONS: Readonly<Record<string, Readonly<Record<string, Field>>>> 
   first_hitting: {},
   ancestral: { steps: integer(1, 1024) },
   sequential: { steps: integer(1, 1024) },
+  random: { steps: integer(1, 1024) },
   low_confidence_static: { steps: integer(1, 1024) },
   low_confidence_dynamic: {
     steps: integer(1, 1024),
@@ -134,6 +142,20 @@ export const OPENAI: Readonly<Record<string, Field>> = {
     bad: [],
   },
   store: boolean,
+};
+
+/** Section 5.2, without the messages. The template of the test model has no switches. */
+export const CHAT: Readonly<Record<string, Field>> = {
+  chat_template_kwargs: {
+    good: ["{}", "null"],
+    wrong: [
+      ...["1", '"a"', "true", "[]", '["a"]'],
+      ...[['{"a":1}', ".a"], ['{"a":true,"c":"true"}', ".c"], ['{"a":{}}', ".a"]] as const,
+    ],
+    bad: [],
+  },
+  // What is true needs a stream.
+  diffusing: { ...boolean, good: ["false", "null"] },
 };
 
 /** Section 5.1. */
