@@ -2,12 +2,18 @@ import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import type { Embedding } from "../src/weights/formats.ts";
 import source from "./embed.wgsl" with { type: "text" };
 import f16 from "./embeddings/f16.wgsl" with { type: "text" };
+import f16Tiles from "./embeddings/f16_tiles.wgsl" with { type: "text" };
 import f32 from "./embeddings/f32.wgsl" with { type: "text" };
+import f32Tiles from "./embeddings/f32_tiles.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 
-const KERNELS = {
+const BY_ROWS = {
   f32: defineKernel("embed", source, rowFields, f32),
   f16: defineKernel("embed", source, rowFields, f16),
+};
+const BY_TILES = {
+  f32: defineKernel("embed", source, rowFields, f32Tiles),
+  f16: defineKernel("embed", source, rowFields, f16Tiles),
 };
 const LANES = 64;
 
@@ -29,7 +35,7 @@ export function embed(pass: Pass, { rows, counts, bound, embedding }: Embed): Te
   const x = pass.scratch("embed", [bound, embedding.width]);
   const columns4 = embedding.width / 4;
   for (const { first, tokens, weight } of embedding.parts) {
-    pass.dispatch(KERNELS[embedding.format], {
+    pass.dispatch((embedding.isTiled ? BY_TILES : BY_ROWS)[embedding.format], {
       tensors: { rows, counts, x, embedding: weight },
       constants: { WIDTH4: columns4 },
       params: { first, tokens },

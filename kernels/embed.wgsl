@@ -1,7 +1,7 @@
 // x[r, :] = E[token of row r, :]
 //
 // E: rows FIRST … FIRST + TOKENS - 1 of the [vocabulary, WIDTH] embedding (a part of a split
-// matrix), row-major, opened by an embedding fragment. x: [rows, WIDTH] f32. One invocation copies 4
+// matrix), opened by an embedding fragment, which knows in what order it lies. x: [rows, WIDTH] f32. One invocation copies 4
 // values; rows whose token lies in another part are left to that part's dispatch.
 
 struct Params {

@@ -164,10 +164,10 @@ export class GpuDenoiser implements Denoiser {
         `Cannot open a sequence: it may reach position ${reach}, expected ${MAX_POSITIONS} at most`,
       );
     }
-    this.#pages.open(slot, pageDemand(options, this.#network.config));
     const { sequences, tokens } = this.#state;
     const { maskToken, decoding: rules, modelLength: window } = config;
     const sequence = packSequence(options, { window, rules });
+    this.#pages.open(slot, pageDemand(options, config));
     this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
     const offset = firstBlockStart(options, rules) % (2 * options.blockSize);

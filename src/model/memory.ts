@@ -28,7 +28,9 @@ export function estimateMemory(
 ): MemoryEstimate {
   const { matrices, vectors, cached, row } = demandOf(config);
   const width = align(config.hiddenSize);
-  const embedding = config.vocabSize * width * weightBytes(embeddingFormat(format));
+  // A tied output layer serves as the embedding where it is as precise.
+  const isShared = "isTied" in config && config.isTied && embeddingFormat(format) === format;
+  const embedding = isShared ? 0 : config.vocabSize * width * weightBytes(embeddingFormat(format));
   const output = align(config.vocabSize) * width;
   const weights = (matrices + output) * weightBytes(format) + embedding + 4 * vectors;
   const limits = denoiserLimits({ config }, { slots });

@@ -1,6 +1,7 @@
 import { paddedHeadSize } from "../../kernels/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { tiedEmbedding } from "../weights/tied_embedding.ts";
 import { cacheFormatFor } from "./kv_cache.ts";
 import { layerName, type QwenConfig } from "./qwen_config.ts";
 import { QwenDecoder, type QwenLayer } from "./qwen_decoder.ts";
@@ -43,15 +44,17 @@ export function allocateQwen(
   const { config, format, cacheFormat = cacheFormatFor(format) } = options;
   const loader = new WeightLoader(gpu, checkpoint, options);
   const features = paddedLines(config.hiddenSize);
+  const output = loader.linear({
+    weights: [config.isTied ? EMBEDDING : HEAD],
+    rows: paddedLines(config.vocabSize),
+    columns: features,
+  });
   const weights = {
-    embedding: loader.embedding(EMBEDDING, features),
+    embedding: (config.isTied ? tiedEmbedding(output) : null) ??
+      loader.embedding(EMBEDDING, features),
     layers: Array.from({ length: config.layers }, (_, i) => loadLayer(loader, i, config)),
     normFinal: loader.vector(["model.norm.weight"], features),
-    output: loader.linear({
-      weights: [config.isTied ? EMBEDDING : HEAD],
-      rows: paddedLines(config.vocabSize),
-      columns: features,
-    }),
+    output,
   };
   return {
     network: new QwenDecoder(gpu, config, { weights, cacheFormat }),

@@ -85,7 +85,8 @@ export class WeightLoader {
   readonly #format: WeightFormat;
   readonly #onProgress: (done: number, total: number) => void;
   readonly #uploads: (() => void)[] = [];
-  #done = 0;
+  /** Names of the tensors that were uploaded: a tied one goes twice. */
+  readonly #done = new Set<string>();
 
   constructor(
     gpu: Gpu,
@@ -113,7 +114,7 @@ export class WeightLoader {
     const source = this.#source({ weights: [name], rows, columns });
     const format = embeddingFormat(this.#format);
     const embedding = uploadEmbedding(this.#gpu, source, { name, format, defer: this.defer });
-    this.#count(1);
+    this.#count([name]);
     return embedding;
   }
 
@@ -122,7 +123,7 @@ export class WeightLoader {
     const bias = biases.length > 0 ? { bias: this.#readVector(biases, rows) } : {};
     const options = { name: weights[0]!, format, defer: this.defer };
     const weight = uploadLinear(this.#gpu, { ...this.#source(matrix), ...bias }, options);
-    this.#count(weights.length + biases.length);
+    this.#count([...weights, ...biases]);
     return weight;
   }
 
@@ -130,7 +131,7 @@ export class WeightLoader {
   vector(names: readonly string[], lines: readonly Line[]): Tensor {
     const vector = this.#gpu.tensor(names[0]!, [lines.length], { kind: "weights" });
     this.defer(() => this.#gpu.write(vector, this.#readVector(names, lines)));
-    this.#count(names.length);
+    this.#count(names);
     return vector;
   }
 
@@ -188,10 +189,10 @@ export class WeightLoader {
   }
 
   /** Tells of progress when what was put off before is done. */
-  #count(tensors: number): void {
+  #count(names: readonly string[]): void {
     this.defer(() => {
-      this.#done += tensors;
-      this.#onProgress(this.#done, this.#checkpoint.tensors.size);
+      names.forEach((name) => this.#done.add(name));
+      this.#onProgress(this.#done.size, this.#checkpoint.tensors.size);
     });
   }
 }

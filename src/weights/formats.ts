@@ -53,6 +53,8 @@ export interface Embedding extends Disposable {
   /** A multiple of {@linkcode ALIGNMENT}, zero beyond the model's own width. */
   readonly width: number;
   readonly format: "f32" | "f16";
+  /** Whether rows lie in tiles, as those of a {@linkcode LinearWeight}; else one behind the other. */
+  readonly isTiled?: boolean;
   readonly parts: readonly { first: number; tokens: number; weight: Tensor }[];
 }
 

@@ -1,7 +1,13 @@
-import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { resolve } from "@std/path";
 import type { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
-import type { SequenceRequest } from "../../src/engine/request.ts";
+import { SequenceError, type SequenceRequest } from "../../src/engine/request.ts";
 import { forwardBlockCausal, loadNetwork } from "../reference/network.ts";
 import { argmax } from "../reference/reveal.ts";
 import { DeviceEngine, requestOf } from "../support/device_engine.ts";
@@ -180,6 +186,16 @@ gpuTest("everything is given back, whatever way sequences end", async (gpu) => {
   assertEquals(engine.denoiser.freePages, free);
   assertEquals(engine.loop.load, { running: 0, waiting: 0 });
   assertEquals(gpu.bytes, { weights, cache, state, scratch });
+});
+
+gpuTest("a sequence that cannot be opened fails by itself, and holds nothing", async (gpu) => {
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 1 });
+  for (const options of [{ stopTokens: [1, 2, 3, 4, 5] }, { blockSize: 8, subBlockSize: 3 }]) {
+    await assertRejects(() => engine.start(requestOf([1], options)).outcome, SequenceError);
+  }
+  assertEquals(engine.denoiser.freePages, engine.denoiser.limits.pages);
+  const [outcome] = await engine.generate([requestOf([1], { blockSize: 8, subBlockSize: 2 })]);
+  assertEquals(outcome!.tokens.length, 8);
 });
 
 gpuTest("a thousand requests one after the other take no more memory than a few", async (gpu) => {

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { embed } from "../../kernels/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
-import { uploadEmbedding } from "../../src/weights/formats.ts";
+import { type Embedding, uploadEmbedding, uploadLinear } from "../../src/weights/formats.ts";
+import { tiedEmbedding } from "../../src/weights/tied_embedding.ts";
 import * as reference from "../reference/forward.ts";
 import { gpuTest, noise, readFloats } from "../support/gpu.ts";
 import {
@@ -22,6 +23,23 @@ interface Lookup {
   readonly live?: number;
   /** Largest binding in bytes. */
   readonly limit?: number;
+  /** Whether the embedding is a matrix. */
+  readonly isTied?: boolean;
+}
+
+/** An embedding, with what is freed for it. */
+function openEmbedding(
+  gpu: Gpu,
+  values: Float32Array<ArrayBuffer>,
+  { width, format, isTied = false }: Lookup,
+): { embedding: Embedding; owner: Disposable } {
+  const source = matrixSource(values, width);
+  if (!isTied) {
+    const embedding = uploadEmbedding(gpu, source, { name: "e", format });
+    return { embedding, owner: embedding };
+  }
+  const owner = uploadLinear(gpu, source, { name: "e", format });
+  return { embedding: tiedEmbedding(owner)!, owner }; // Both formats are embeddings' own.
 }
 
 /** Looks `tokens` up, with a result full of 7 before, and checks the live rows bit for bit. */
@@ -31,7 +49,8 @@ async function checkLookup(gpu: Gpu, lookup: Lookup): Promise<{ parts: number }>
   const uploader = limit === undefined
     ? gpu
     : disguise(gpu, { maxStorageBufferBindingSize: limit });
-  using embedding = uploadEmbedding(uploader, matrixSource(values, width), { name: "e", format });
+  const { embedding, owner } = openEmbedding(uploader, values, lookup);
+  using _ = owner;
   using rows = uploadRows(gpu, tokens.map((token) => ({ token })));
   using counts = uploadCounts(gpu, { rows: live, heads: 0 });
   const pass = gpu.pass();
@@ -71,6 +90,16 @@ for (const format of ["f32", "f16"] as const) {
     const limit = 42 * 32 * (format === "f16" ? 2 : 4);
     const lookup = { vocabulary: 109, width: 32, format, tokens, limit };
     assertEquals(await checkLookup(gpu, lookup), { parts: 4 });
+  });
+}
+
+for (const format of ["f32", "f16"] as const) {
+  gpuTest(`embed() finds tokens in the tiles of a tied ${format} matrix`, async (gpu) => {
+    const tokens = Array.from({ length: 128 }, (_, i) => (i * 17) % 128);
+    const lookup = { vocabulary: 128, format, tokens, isTied: true };
+    assertEquals(await checkLookup(gpu, { ...lookup, width: 32 }), { parts: 1 });
+    const limit = 70 * 288 * (format === "f16" ? 2 : 4);
+    assertEquals(await checkLookup(gpu, { ...lookup, width: 288, limit }), { parts: 2 });
   });
 }
 

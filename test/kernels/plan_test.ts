@@ -220,49 +220,6 @@ gpuTest("plan() takes the quota from the schedule, by the step", async (gpu) => 
   assertEquals(counts, [1, 2, 1, 1]);
 });
 
-gpuTest(
-  "plan() takes logits from the row before, and a first token from the commit",
-  async (gpu) => {
-    using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
-    const strategy = { strategy: "low_confidence_static", steps: 1 } as const;
-    // The prompt ends with a block: its commit gives the first token.
-    device.open(0, {
-      ...PLAIN,
-      prompt: [1, 2, 3, 4],
-      strategy,
-      temperature: 0.5,
-      topP: 0.5,
-      topK: 3,
-    });
-    const commit = await device.plan([0]);
-    assertEquals(commit.rows.map(({ token, position }) => [token, position]), [
-      [1, 0],
-      [2, 1],
-      [3, 2],
-      [4, 3],
-    ]);
-    assertEquals(commit.heads, [
-      { row: 3, offset: 0, temperature: 0, topP: 1, topK: 0, uniform: 0 },
-    ]);
-    const { entries } = await device.reveal([{ token: 7, confidence: 0.25 }]);
-    assertEquals(entries, [{
-      ...{ status: 3, start: 4, step: 0, nfe: 0, masked: 3, isOver: false },
-      tokens: [7, MASK, MASK, MASK],
-      confidence: [0.25, 0, 0, 0],
-    }]);
-    const { rows, heads } = await device.plan([0]);
-    assertEquals(rows.map(({ token }) => token), [7, MASK, MASK, MASK]);
-    assertEquals(heads.map(({ row, offset }) => [row, offset]), [[0, 1], [1, 2], [2, 3]]);
-  },
-);
-
-gpuTest("plan() gives the first position of an empty prompt its own row's logits", async (gpu) => {
-  using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
-  device.open(0, { ...PLAIN, strategy: { strategy: "low_confidence_static" } });
-  const { heads } = await device.plan([0]);
-  assertEquals(heads.map(({ row, offset }) => [row, offset]), [[0, 0], [0, 1], [1, 2], [2, 3]]);
-});
-
 gpuTest("plan() draws the order of random afresh in every step", async (gpu) => {
   using device = new DeviceSequences(gpu, SIZES);
   const options: SequenceOptions = { ...PLAIN, blockSize: 16, choice: 2, seed: 11 };

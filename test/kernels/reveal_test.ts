@@ -9,7 +9,6 @@ const SIZES = { slots: 4, maxBlock: 16, window: 32 };
 const IDLE = 0;
 const DENOISED = 1;
 const FAILED = 2;
-const COMMITTED = 3;
 
 /** Plans a pass of slot 0 and ends it with `proposals`, the same for every block. */
 async function pass(
@@ -250,54 +249,4 @@ gpuTest("reveal() ends at any of four stop tokens", async (gpu) => {
     const tokens = [{ token: 1 }, { token: stop }, { token: 1 }, { token: 1 }];
     assertEquals((await pass(device, tokens)).isOver, stop !== 10, `${stop}`);
   }
-});
-
-gpuTest("reveal() with shifted logits stops once no mask stands before a stop", async (gpu) => {
-  using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
-  const strategy = { strategy: "low_confidence_static" } as const;
-  const stopTokens = [9];
-  device.open(0, { ...PLAIN, prompt: [9, 9], maxTokens: 6, blockSize: 8, strategy, stopTokens });
-  const steps = [[5, { token: 9 }], [2, { token: 1 }], [4, { token: 1 }], [3, {
-    token: 1,
-  }]] as const;
-  const seen: unknown[] = [];
-  for (const [offset, { token }] of steps) {
-    const { heads } = await device.plan([0]);
-    const confident = (each: number) => each === offset ? 1 : 0.5;
-    const { entries } = await device.reveal(
-      heads.map((head) => ({ token, confidence: confident(head.offset) })),
-    );
-    seen.push([entries[0]!.tokens, entries[0]!.isOver]);
-  }
-  assertEquals(seen, [
-    [[9, 9, MASK, MASK, MASK, 9, MASK, MASK], false],
-    [[9, 9, 1, MASK, MASK, 9, MASK, MASK], false],
-    [[9, 9, 1, MASK, 1, 9, MASK, MASK], false],
-    [[9, 9, 1, 1, 1, 9, MASK, MASK], true],
-  ]);
-  assertEquals((await pass(device, [])).status, IDLE);
-});
-
-gpuTest(
-  "reveal() with shifted logits ends with a first token that stops, or is the last",
-  async (gpu) => {
-    for (const [token, maxTokens] of [[9, 6], [1, 1]] as const) {
-      using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
-      device.open(0, { ...PLAIN, prompt: [5, 5, 5, 5], maxTokens, stopTokens: [9] });
-      const { status, isOver, tokens } = await pass(device, [{ token }]);
-      assertEquals({ status, isOver, tokens }, {
-        status: COMMITTED,
-        isOver: true,
-        tokens: [token, MASK, MASK, MASK],
-      });
-      assertEquals((await pass(device, [])).status, IDLE);
-    }
-  },
-);
-
-gpuTest("reveal() fails a commit without finite numbers", async (gpu) => {
-  using device = new DeviceSequences(gpu, { ...SIZES, rules: FAST_DLLM_RULES });
-  device.open(0, { ...PLAIN, prompt: [5, 5, 5, 5] });
-  assertEquals((await pass(device, [{ isFinite: false }])).status, FAILED);
-  assertEquals((await pass(device, [])).status, IDLE);
 });

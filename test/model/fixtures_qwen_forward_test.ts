@@ -10,6 +10,7 @@ import {
   hasFile,
   integersOf,
   readFixture,
+  readJson,
 } from "../support/fixtures.ts";
 import { blockPasses, ForwardHarness, placeRows, unpad } from "../support/forward.ts";
 import { assertClose, gpuTest, readFloats } from "../support/gpu.ts";
@@ -78,12 +79,14 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
   const name = basename(folder);
   const sample = readFixture(join(folder, "sample.safetensors"));
   const hidden = readFixture(join(folder, "hidden.safetensors"));
+  // What it was recorded with, whether the product can know it or not.
+  const { block_size: blockSize } = readJson(join(folder, "meta.json")) as { block_size: number };
 
   gpuTest(`a clean sequence has the recorded states and logits of ${name}`, async (gpu) => {
-    using network = loadQwenNetwork(gpu, folder);
+    using network = loadQwenNetwork(gpu, folder, { blockSize });
     const tokens = integersOf(hidden, "tokens");
     using harness = new ForwardHarness(gpu, network, { positions: tokens.length });
-    const { blockSize, modelLength: window, hiddenSize } = network.config;
+    const { modelLength: window, hiddenSize } = network.config;
     const groups = [{ tokens, position: 0, blockSize, window }];
     for await (const { index, x } of decoderLayers(gpu, harness, groups)) {
       const values = (await readFloats(gpu, x)).subarray(0, x.length);
@@ -104,13 +107,13 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
   gpuTest(
     `${name} gives the recorded logits block by block, with a cache or without`,
     async (gpu) => {
-      using network = loadQwenNetwork(gpu, folder);
+      using network = loadQwenNetwork(gpu, folder, { blockSize });
       const { noisy, clean, harness } = await blockLogits(gpu, network, sample);
       using _ = harness;
       assertClose(noisy, floatsOf(sample, "logits"), RECORDED, "logits");
       // Same sums in the same order.
       assertEquals(await recomputedLogits(gpu, network, sample), noisy);
-      const { blockSize, vocabSize, headSize } = network.config;
+      const { vocabSize, headSize } = network.config;
       if (sample.has("commit_last_logits")) {
         const last = clean.filter((_, i) =>
           Math.floor(i / vocabSize) % blockSize === blockSize - 1
@@ -129,7 +132,7 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
   );
 
   gpuTest(`${name} stays near the recorded logits with a cache of halves`, async (gpu) => {
-    using network = loadQwenNetwork(gpu, folder, { cacheFormat: "f16" });
+    using network = loadQwenNetwork(gpu, folder, { cacheFormat: "f16", blockSize });
     const { noisy, harness } = await blockLogits(gpu, network, sample);
     using _ = harness;
     // Halves are off by 2^-11 of their size at most, keys and values in every layer.
@@ -141,7 +144,10 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
   // Weights of these sizes are as exact in one format as in the other.
   for (const format of ["f32", "f16"] as const) {
     gpuTest(`the bf16 weights of ${name} stored as ${format} give their logits`, async (gpu) => {
-      using network = withHalf(folder, (directory) => loadQwenNetwork(gpu, directory, { format }));
+      using network = withHalf(
+        folder,
+        (directory) => loadQwenNetwork(gpu, directory, { format, blockSize }),
+      );
       const { noisy, harness } = await blockLogits(gpu, network, sample);
       using _ = harness;
       assertClose(noisy, floatsOf(sample, "logits_bf16_weights"), RECORDED);

@@ -5,7 +5,13 @@ import type { Gpu } from "../../src/gpu/mod.ts";
 import type { QwenDecoder } from "../../src/model/qwen_decoder.ts";
 import { align } from "../../src/weights/formats.ts";
 import { unpair } from "../kernels/host_cache.ts";
-import { fixtureFolders, floatsOf, integersOf, readFixture } from "../support/fixtures.ts";
+import {
+  fixtureFolders,
+  floatsOf,
+  integersOf,
+  readFixture,
+  readJson,
+} from "../support/fixtures.ts";
 import { ForwardHarness } from "../support/forward.ts";
 import { assertClose, gpuTest } from "../support/gpu.ts";
 import { readCache, StepReader } from "../support/layer_steps.ts";
@@ -183,7 +189,9 @@ async function stepsOfLayer0(
 for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]) {
   gpuTest(`layer 0 of ${basename(folder)} has the recorded value at every step`, async (gpu) => {
     const hidden = readFixture(join(folder, "hidden.safetensors"));
-    using network = loadQwenNetwork(gpu, folder);
+    // What it was recorded with, whether the product can know it or not.
+    const { block_size: blockSize } = readJson(join(folder, "meta.json")) as { block_size: number };
+    using network = loadQwenNetwork(gpu, folder, { blockSize });
     const steps = await stepsOfLayer0(gpu, network, integersOf(hidden, "tokens"));
     // Keys go to the cache rotated at once.
     const others = /^(hidden\.|tokens$|logits$|k_normed$)/;

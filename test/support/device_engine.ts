@@ -8,7 +8,7 @@ import type { WeightFormat } from "../../src/weights/formats.ts";
 import { scriptedScore } from "./scripted_score.ts";
 
 /** Tokens of a sequence at most where the model does not slide. */
-const CONTEXT = 128;
+const CONTEXT = 512;
 
 /** What a sequence came to. */
 export interface Outcome {

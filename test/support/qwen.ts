@@ -7,17 +7,28 @@ import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import type { ForwardHarness, HarnessInputs, Rows } from "./forward.ts";
 
-/** Loads a decoder from a directory; keys and values are kept whole unless told otherwise. */
+/**
+ * Loads a decoder from a directory; keys and values are kept whole unless told otherwise, and blocks are
+ * as long as the directory says.
+ */
 export function loadQwenNetwork(
   gpu: Gpu,
   directory: string,
-  { format = "f32", cacheFormat = "f32" }: { format?: WeightFormat; cacheFormat?: CacheFormat } =
-    {},
+  { format = "f32", cacheFormat = "f32", blockSize }: {
+    format?: WeightFormat;
+    cacheFormat?: CacheFormat;
+    blockSize?: number;
+  } = {},
 ): QwenDecoder {
   using checkpoint = Checkpoint.open(directory);
   const config = readFamilyConfig(checkpoint);
   if (config.modelType === "bd3lm") throw new TypeError(`"${directory}" is no decoder`);
-  return loadQwen(gpu, checkpoint, { config, format, cacheFormat });
+  const { blockSize: own } = config;
+  return loadQwen(gpu, checkpoint, {
+    config: { ...config, blockSize: blockSize ?? own },
+    format,
+    cacheFormat,
+  });
 }
 
 /** Where a pass stands between two layers. */
