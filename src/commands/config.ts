@@ -210,8 +210,9 @@ export function authorityOf({ host, port }: { host: string; port: number }): str
 
 /** The settings for `--help`. */
 export function describeConfig(): string {
+  const width = Math.max(...Object.keys(ENVIRONMENT_ONLY).map((name) => variableOf(name).length));
   const environment = Object.entries(ENVIRONMENT_ONLY)
-    .map(([name, help]) => `  ${variableOf(name)}  ${help}`);
+    .map(([name, help]) => `  ${variableOf(name).padEnd(width)}  ${help}`);
   return [
     describeSettings(SETTINGS),
     "",

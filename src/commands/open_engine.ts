@@ -1,4 +1,4 @@
-import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protocol.ts";
+import type { FromEngine, Port, StartFailure, StartStage, ToEngine } from "../engine/protocol.ts";
 import { tuneLinear } from "../../kernels/mod.ts";
 import { serveEngine } from "../engine/worker.ts";
 import { Gpu, GpuError } from "../gpu/mod.ts";
@@ -72,9 +72,12 @@ export async function openEngine(
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
   const { id, directory, weights, slots, prefixCache, contextLength, memoryBytes, tune } = source;
   using checkpoint = Checkpoint.open(directory, source);
-  if (tune) await tuneLinear(gpu, () => performance.now());
-  const onProgress = (done: number, total: number) =>
-    port.postMessage({ type: "progress", done, total });
+  const tell = (stage: StartStage) => (done: number, total: number) =>
+    port.postMessage({ type: "progress", stage, done, total });
+  const onProgress = tell("loading");
+  if (tune) {
+    await tuneLinear(gpu, () => performance.now(), { onProgress: tell("measuring kernels") });
+  }
   const { pages: scorePages } = scorerLimits(
     { config: readFamilyConfig(checkpoint, source) },
     SERVED_SCORING,

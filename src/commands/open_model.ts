@@ -45,7 +45,7 @@ export async function openModel(
     chatTemplate: config.chatTemplate,
     maxConcurrent: 1,
     maxQueue: 0,
-    onProgress: (done, total) => progress.update(done, total),
+    onProgress: (...told) => progress.update(...told),
   });
   return await untilReady(running);
 }

@@ -36,7 +36,7 @@ export async function openProfiledModel(
   const engine = new EngineClient(port1, {
     maxConcurrent: 1,
     maxQueue: 0,
-    onProgress: (done, total) => progress.update(done, total),
+    onProgress: (...told) => progress.update(...told),
   });
   const denoiser = Promise.withResolvers<TimedDenoiser>();
   const close = () => {

@@ -1,6 +1,13 @@
 import { Channel } from "./channel.ts";
 import { addUse, NO_USE } from "./prefix_cache_use.ts";
-import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
+import type {
+  EngineLoad,
+  FromEngine,
+  Port,
+  StartFailure,
+  StartStage,
+  ToEngine,
+} from "./protocol.ts";
 import {
   BusyError,
   type Engine,
@@ -23,7 +30,7 @@ export interface EngineCapacity {
 /** How an {@linkcode EngineClient} is made. */
 export interface EngineClientOptions extends EngineCapacity {
   /** Called while the model loads for the first time. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (done: number, total: number, stage: StartStage) => void;
   /** Called when sequences are taken, for the first time and after a failure. */
   readonly onReady?: () => void;
   /** Called when an engine fails, unless none was ever ready: `ready` tells of that. */
@@ -197,7 +204,8 @@ export class EngineClient implements Engine {
   #receive(message: FromEngine): void {
     switch (message.type) {
       case "progress":
-        return this.#model ? undefined : this.#options.onProgress?.(message.done, message.total);
+        if (this.#model) return;
+        return this.#options.onProgress?.(message.done, message.total, message.stage);
       case "ready":
         this.#model = message.model;
         this.#state = "ready";

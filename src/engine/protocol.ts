@@ -9,9 +9,17 @@ export type ToEngine =
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "close" };
 
+/** What an engine is at before it is ready. */
+export type StartStage = "measuring kernels" | "loading";
+
 /** From the engine's Worker to the main isolate. */
 export type FromEngine =
-  | { readonly type: "progress"; readonly done: number; readonly total: number }
+  | {
+    readonly type: "progress";
+    readonly stage: StartStage;
+    readonly done: number;
+    readonly total: number;
+  }
   | { readonly type: "ready"; readonly model: ModelInfo }
   | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "event"; readonly id: number; readonly event: SequenceEvent }

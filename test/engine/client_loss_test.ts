@@ -130,7 +130,7 @@ Deno.test("EngineClient reports every failure of an engine that was ready, and w
   line.answer({ type: "failed", failure: LOSS });
   line.replace();
   // Nobody looks at a bar any more.
-  line.answer({ type: "progress", done: 1, total: 2 });
+  line.answer({ type: "progress", stage: "loading", done: 1, total: 2 });
   line.answer({ type: "failed", failure: { kind: "gpu", message: "no adapter" } });
   line.replace();
   line.answer({ type: "ready", model: BYTE_MODEL });
