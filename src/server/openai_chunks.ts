@@ -53,7 +53,8 @@ export class ChunkWriter {
   readonly #job: ChunkJob;
   /** One for each choice; none without drafts. */
   readonly #drafts: readonly Drafts[];
-  readonly #ends: DoneData[] = [];
+  /** By choice. */
+  readonly #ends = new Map<number, DoneData>();
 
   constructor(shape: AnswerShape, job: ChunkJob) {
     this.#shape = shape;
@@ -63,9 +64,9 @@ export class ChunkWriter {
       : [];
   }
 
-  /** The ends of the choices that have ended. */
+  /** The ends of the choices that have ended, in their order. */
   get ends(): readonly DoneData[] {
-    return this.#ends;
+    return this.#job.sequences.flatMap((_, index) => this.#ends.get(index) ?? []);
   }
 
   /** The chunks that an event of the choice with this index gives rise to. */
@@ -115,11 +116,11 @@ export class ChunkWriter {
   }
 
   #closing(index: number, end: DoneData): Chunk {
-    this.#ends.push(end);
+    this.#ends.set(index, end);
     const { sequences } = this.#job;
     const data = this.#chunk(index, this.#shape.closing, end.finish_reason);
-    const isLast = this.#ends.length === sequences.length;
-    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.#ends) } : {};
+    const isLast = this.#ends.size === sequences.length;
+    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.ends) } : {};
     return { data: { ...data, ...totals }, isDraft: false };
   }
 
