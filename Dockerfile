@@ -13,10 +13,11 @@ FROM denoland/deno:bin-2.9.6 AS deno
 FROM debian:bookworm-slim
 # Mesa only where it is asked for: beside a GPU it is one more adapter to pick by mistake.
 ARG SOFTWARE=
-# NVIDIA's Vulkan driver links libXext and libEGL even where nothing is drawn.
+# NVIDIA's Vulkan driver links libX11, libXext and libEGL even where nothing is drawn: without them
+# it gives no adapter.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends \
-    libvulkan1 libegl1 libxext6 ${SOFTWARE:+mesa-vulkan-drivers} \
+    libvulkan1 libx11-6 libxext6 libegl1 ${SOFTWARE:+mesa-vulkan-drivers} \
   && rm -rf /var/lib/apt/lists/*
 COPY --from=deno /deno /usr/local/bin/deno
 

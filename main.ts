@@ -20,6 +20,7 @@ const FILES: Readonly<Record<CommandName, () => Promise<Command>>> = {
   doctor: () => import("./src/commands/doctor.ts"),
   check: () => import("./src/commands/check.ts"),
   pull: () => import("./src/commands/pull.ts"),
+  quantize: () => import("./src/commands/quantize.ts"),
 };
 
 interface Command {

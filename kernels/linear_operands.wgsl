@@ -32,7 +32,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> params: Params;
 
 // The weights of one step, 8 neighbouring k, for the 4 columns of a lane. A weights fragment fills
-// them: fn open_weights(tile, steps, step, lane).
+// them: fn open_weights(tile, steps, step, lane); or 4 steps in turn, for which formats with many
+// weights in a vector load once: fn open_block(tile, steps, step, lane), then 4 times fn open_next().
 var<private> w0: vec4<f32>;
 var<private> w1: vec4<f32>;
 var<private> w2: vec4<f32>;

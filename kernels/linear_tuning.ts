@@ -17,25 +17,31 @@ const CLEAR = 1.2;
  * unless the clock is too coarse or the device too quick to tell; they change no result.
  *
  * @param now A clock in milliseconds.
+ * @param options `onProgress` is told how many submissions of how many have ended.
  * @returns Milliseconds by the rows of a tile; `null` where nothing is clear.
  * @throws {GpuError} If the device fails.
  */
 export async function tuneLinear(
   gpu: Gpu,
   now: () => number,
+  { onProgress }: { readonly onProgress?: (done: number, total: number) => void } = {},
 ): Promise<ReadonlyMap<number, number> | null> {
   const rows = (_: number, count: number) => new Float32Array(count * INPUTS);
   const source = { outputs: OUTPUTS, inputs: INPUTS, rows };
   using weight = uploadLinear(gpu, source, { name: "tuning", format: "f16" });
   const costs = new Map<number, number>();
-  for (const variant of variantsOf(gpu.deviceClass)) {
+  const variants = variantsOf(gpu.deviceClass);
+  let done = 0;
+  for (const variant of variants) {
     using x = gpu.tensor("tuning", [variant.rows, INPUTS]);
     const data = Uint32Array.of(variant.rows, 0);
     using counts = gpu.tensor("tuning", [2], { dtype: "u32", data });
     const measure = async (tiles: number) => {
       const begin = now();
       await run(gpu, { variant, tiles, operands: { x, weight, counts } });
-      return now() - begin;
+      const milliseconds = now() - begin;
+      onProgress?.(done += 1, variants.length * (1 + 2 * ROUNDS));
+      return milliseconds;
     };
     // The first one compiles.
     await measure(1);

@@ -22,7 +22,9 @@ import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
 import f16 from "./weights/f16.wgsl" with { type: "text" };
 import f32 from "./weights/f32.wgsl" with { type: "text" };
+import int4 from "./weights/int4.wgsl" with { type: "text" };
 import int8 from "./weights/int8.wgsl" with { type: "text" };
+import stepwise from "./weights/stepwise.wgsl" with { type: "text" };
 
 /** One way to multiply: a kernel with a height of its tiles. */
 export interface LinearVariant {
@@ -109,7 +111,12 @@ export function slicesOf(deviceClass: DeviceClass, outputs: number): number {
   return outputs >= 16_384 ? 2 : 16;
 }
 
-const FORMATS: Readonly<Record<WeightFormat, string>> = { f32, f16, int8 };
+const FORMATS: Readonly<Record<WeightFormat, readonly string[]>> = {
+  f32: [f32, stepwise],
+  f16: [f16, stepwise],
+  int8: [int8, stepwise],
+  int4: [int4],
+};
 const EPILOGUES = {
   activation: [activation],
   swiglu: [swiglu],
@@ -133,7 +140,7 @@ export function linearKernel(
   const kernel = kernels.get(key) ??
     defineKernel(
       variant.name,
-      ...[...variant.sources, operands, FORMATS[format], ...EPILOGUES[epilogue]],
+      ...[...variant.sources, operands, ...FORMATS[format], ...EPILOGUES[epilogue]],
     );
   kernels.set(key, kernel);
   return kernel;

@@ -1,6 +1,7 @@
 import { fromFileUrl } from "@std/path";
 import { GpuError } from "../gpu/errors.ts";
 import type { Adapter } from "./adapter.ts";
+import { hasNvidia, NVIDIA_CONTAINER, NVIDIA_VULKAN } from "./nvidia.ts";
 import {
   canInstall,
   installCommand,
@@ -17,17 +18,19 @@ const VULKAN: Packages = {
   arch: ["vulkan-swrast", "vulkan-icd-loader"],
   other: "the installer of your GPU's driver, or install Mesa's software Vulkan (lavapipe)",
 };
-const NAMES = VULKAN.debian.join(" and ");
 
 /** What setting up an adapter needs of the machine. */
 export interface Machine extends System {
   /** Asks for an adapter in a fresh process. */
   readonly probe: () => Promise<Adapter | null>;
+  /** Whether there is a GPU of NVIDIA, which may lack what its Vulkan driver links. */
+  readonly hasNvidia: boolean;
 }
 
 /**
- * Finds a WebGPU adapter, and installs Mesa's software Vulkan where there is none: on Debian and
- * its descendants, as root.
+ * Finds a WebGPU adapter, and installs what is missing where there is none, on Debian and its
+ * descendants, as root: what NVIDIA's driver needs where there is a GPU of theirs, and Mesa's
+ * software Vulkan where there is not, or it did not help.
  *
  * @throws {GpuError} If there is none in the end; says which command helps.
  */
@@ -35,22 +38,37 @@ export async function ensureAdapter(machine: Machine): Promise<Adapter> {
   const found = await machine.probe();
   if (found) return found;
   if (!canInstall(machine)) throw missing(`Run: ${remedy(machine)}`);
-  machine.say(`No WebGPU adapter found: installing ${NAMES} with apt-get`);
-  const problem = await installPackages(machine, VULKAN);
-  if (problem !== null) throw missing(problem);
-  const installed = await machine.probe();
+  const installed = (machine.hasNvidia ? await install(machine, NVIDIA_VULKAN) : null) ??
+    await install(machine, VULKAN);
   if (installed) return installed;
-  throw missing(`${NAMES} are installed and did not help`);
+  const advice = `${namesOf(VULKAN)} are installed and did not help`;
+  throw missing(machine.hasNvidia ? `${advice}. ${NVIDIA_CONTAINER}` : advice);
+}
+
+async function install(machine: Machine, packages: Packages): Promise<Adapter | null> {
+  machine.say(`No WebGPU adapter found: installing ${namesOf(packages)} with apt-get`);
+  const problem = await installPackages(machine, packages);
+  if (problem !== null) throw missing(problem);
+  return await machine.probe();
+}
+
+function namesOf({ debian }: Packages): string {
+  return `${debian.slice(0, -1).join(", ")} and ${debian.at(-1)}`;
 }
 
 /** The machine this process runs on. */
 export function thisMachine(environment: Readonly<Record<string, string>>): Machine {
-  return { ...thisSystem(environment), probe: () => probe(environment) };
+  return {
+    ...thisSystem(environment),
+    probe: () => probe(environment),
+    hasNvidia: hasNvidia(),
+  };
 }
 
-/** The command that brings an adapter to a machine without one. */
-export function remedy(system: Pick<Machine, "osRelease" | "isRoot">): string {
-  return installCommand(VULKAN, system);
+/** What brings an adapter to a machine without one: a command, and what else it may take. */
+export function remedy(machine: Pick<Machine, "osRelease" | "isRoot" | "hasNvidia">): string {
+  if (!machine.hasNvidia) return installCommand(VULKAN, machine);
+  return `${installCommand(NVIDIA_VULKAN, machine)}. ${NVIDIA_CONTAINER}`;
 }
 
 function missing(advice: string): GpuError {

@@ -14,7 +14,7 @@ export interface SoundReport {
   readonly parameters: number;
   /** Of the tensor files. */
   readonly bytes: number;
-  /** Element type of the matrices, or `mixed`. */
+  /** Element type of the matrices, or `mixed`; of a quantized checkpoint, its format. */
   readonly dtype: string;
   readonly vocab_size: number;
   readonly context_length: number;
@@ -110,7 +110,8 @@ export function parseCheckOptions(
   }
 }
 
-function dtypeOf({ tensors }: Checkpoint): string {
+function dtypeOf({ tensors, quantization }: Checkpoint): string {
+  if (quantization !== null) return quantization.format.toUpperCase();
   const matrices = [...tensors.values()].filter(({ shape }) => shape.length > 1);
   const dtypes = new Set(matrices.map(({ dtype }) => dtype));
   return dtypes.size === 1 ? [...dtypes].join() : "mixed";

@@ -8,6 +8,7 @@ export const COMMANDS = {
   train: { usage: "train", summary: "train a model on a text" },
   tokenizer: { usage: "tokenizer", summary: "learn a tokenizer from a text" },
   pull: { usage: "pull ORG/NAME", summary: "download a model from a hub" },
+  quantize: { usage: "quantize DIR OUT", summary: "store a checkpoint in fewer bits" },
   check: { usage: "check DIR", summary: "say whether a checkpoint can be served" },
   doctor: { usage: "doctor", summary: "say whether this machine can serve" },
 } as const;

@@ -15,7 +15,7 @@ import {
   variableOf,
 } from "./flags.ts";
 import type { ServerSettings } from "../server/settings.ts";
-import type { WeightFormat } from "../weights/formats.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weights/formats.ts";
 
 /** A checkpoint directory and the name that requests know it by. */
 export interface ModelSource {
@@ -33,6 +33,8 @@ export interface Config extends ServerSettings {
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured at the start, for choices to go by that. */
   readonly tune: boolean;
+  /** Whether keys and values are kept for prompts that begin alike. */
+  readonly prefixCache: boolean;
   /** What a sequence may take at most where it cannot slide. */
   readonly context: number;
   /** `null` takes the model's own. */
@@ -102,10 +104,11 @@ const SETTINGS = {
   model: repeatable(model, "checkpoint; the first is the default model; else the one that ships"),
   tokenizer: repeatable(tokenizer, "tokenizer of a model without one; without ID, of all such"),
   weights: optional(
-    oneOf("f32", "f16", "int8"),
+    oneOf(...WEIGHT_FORMATS),
     "storage on the device; else as precise as the file",
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
+  prefixCache: setting(toggle, true, "compute what prompts have in common once"),
   context: setting(
     integer(1, MAX_CONTEXT),
     DEFAULT_CONTEXT,
@@ -207,8 +210,9 @@ export function authorityOf({ host, port }: { host: string; port: number }): str
 
 /** The settings for `--help`. */
 export function describeConfig(): string {
+  const width = Math.max(...Object.keys(ENVIRONMENT_ONLY).map((name) => variableOf(name).length));
   const environment = Object.entries(ENVIRONMENT_ONLY)
-    .map(([name, help]) => `  ${variableOf(name)}  ${help}`);
+    .map(([name, help]) => `  ${variableOf(name).padEnd(width)}  ${help}`);
   return [
     describeSettings(SETTINGS),
     "",

@@ -4,6 +4,7 @@ import { check, type CheckReport } from "./check.ts";
 import { type Config, describeConfig, parseConfig, readEnvironment } from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
 import { asksForHelp, describeSettings, setting, toggle } from "./flags.ts";
+import { NVIDIA_VARIABLE } from "./nvidia.ts";
 import { SERVED_SCORING } from "./score_texts.ts";
 import { scorerLimits } from "../evaluation/scorer.ts";
 import { readOsRelease } from "./system_packages.ts";
@@ -86,20 +87,30 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const settings = args.filter((each) => each !== "--json");
   const environment = readEnvironment((name) => Deno.env.get(name));
-  const diagnosis = await diagnose(await findAdapter(), parseConfig(settings, environment));
+  const config = parseConfig(settings, environment);
+  const hasNvidia = Deno.env.get(NVIDIA_VARIABLE) === "1";
+  const diagnosis = await diagnose(await findAdapter(), config, { hasNvidia });
   const isJson = settings.length < args.length;
   console.log(isJson ? JSON.stringify(diagnosis) : formatDiagnosis(diagnosis));
   return diagnosis.problems.length === 0 ? 0 : 1;
 }
 
-/** Examines an adapter and the models that would be served on it. */
-export async function diagnose(adapter: GPUAdapter | null, config: Config): Promise<Diagnosis> {
+/**
+ * Examines an adapter and the models that would be served on it.
+ *
+ * @param machine `hasNvidia`: whether there is a GPU of NVIDIA, be it of use to Vulkan or not.
+ */
+export async function diagnose(
+  adapter: GPUAdapter | null,
+  config: Config,
+  machine: { readonly hasNvidia: boolean },
+): Promise<Diagnosis> {
   const models = config.models.map(({ id, directory, ...options }) => {
     const report = check(directory, options);
     return { id, report, memory: report.ok ? memoryOf(directory, config) : null };
   });
   const problems = [
-    ...await adapterProblems(adapter),
+    ...await adapterProblems(adapter, machine),
     ...models.flatMap((model) => modelProblems(model, config)),
   ];
   const examined = adapter && await examine(adapter);
@@ -109,8 +120,14 @@ export async function diagnose(adapter: GPUAdapter | null, config: Config): Prom
     device_memory_bytes: config.deviceMemoryBytes,
     models,
     problems,
-    hints: examined?.is_cpu ? [CPU_HINT] : [],
+    hints: examined?.is_cpu ? [machine.hasNvidia ? nvidiaHint() : CPU_HINT] : [],
   };
+}
+
+function nvidiaHint(): string {
+  const command = remedy({ osRelease: readOsRelease(), isRoot: true, hasNvidia: true });
+  return "The adapter is the CPU, though there is a GPU of NVIDIA, whose Vulkan driver gives none; " +
+    `run as root: ${command}`;
 }
 
 const CPU_HINT = "The adapter is the CPU: everything works, but speed needs a GPU. " +
@@ -133,9 +150,12 @@ async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
   };
 }
 
-async function adapterProblems(adapter: GPUAdapter | null): Promise<string[]> {
+async function adapterProblems(
+  adapter: GPUAdapter | null,
+  { hasNvidia }: { readonly hasNvidia: boolean },
+): Promise<string[]> {
   if (!adapter) {
-    const command = remedy({ osRelease: readOsRelease(), isRoot: true });
+    const command = remedy({ osRelease: readOsRelease(), isRoot: true, hasNvidia });
     return [`There is no WebGPU adapter; run as root: ${command}`];
   }
   try {
@@ -156,8 +176,14 @@ function modelProblems({ id, report, memory }: ModelDiagnosis, config: Config): 
   return [
     `Model ${id} needs ${memory.total} bytes on the device, which has ${available}; ` +
     "choose a smaller model, a smaller --max-concurrent" +
-    (config.weights === "int8" ? "" : " or --weights int8"),
+    smallerWeights(config.weights),
   ];
+}
+
+/** Advice to take the next smaller format, as long as there is one. */
+function smallerWeights(weights: Config["weights"]): string {
+  if (weights === "int4") return "";
+  return weights === "int8" ? " or --weights int4" : " or --weights int8";
 }
 
 /** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */

@@ -3,6 +3,8 @@ import type { FromEngine, Port, ToEngine } from "../engine/protocol.ts";
 import { type OpenEngine, runEngine } from "./open_engine.ts";
 
 // The library's types are those of a window. The first message is OpenEngine, all others ToEngine.
-const scope = self as unknown as Port<ToEngine, FromEngine>;
+// Node's Workers have no `self`.
+const opening = globalThis as unknown as Port<OpenEngine, never>;
+const port = globalThis as unknown as Port<ToEngine, FromEngine>;
 
-self.onmessage = ({ data: source }: MessageEvent<OpenEngine>) => runEngine(scope, { source });
+opening.onmessage = ({ data: source }) => void runEngine(port, { source });

@@ -1,10 +1,10 @@
-import { type EngineClient, EngineStartError } from "../engine/client.ts";
+import { type EngineClient, type EngineClientOptions, EngineStartError } from "../engine/client.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
 import { PlainChatTemplate } from "../text/chat_template.ts";
 import { readFamilyConfig } from "../model/mod.ts";
 import { Checkpoint, CheckpointError } from "../weights/checkpoint.ts";
 import type { Config, ModelSource } from "./config.ts";
-import { EngineSupervisor } from "./engine_supervisor.ts";
+import { EngineSupervisor, type EngineWorker } from "./engine_supervisor.ts";
 import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import type { OpenEngine } from "./open_engine.ts";
@@ -16,6 +16,9 @@ export interface RunningModel extends LoadedModel {
   close(): Promise<void>;
 }
 
+/** A Worker that takes {@linkcode OpenEngine} before all other messages. */
+type UnopenedWorker = EngineWorker & { postMessage(message: OpenEngine): void };
+
 /** How an engine is opened. */
 export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slots"> {
   readonly maxConcurrent: number;
@@ -23,9 +26,9 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
   /** How chats become prompts, in place of the model's own way. */
   readonly chatTemplate: Config["chatTemplate"];
   /** Called while the model loads. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: NonNullable<EngineClientOptions["onProgress"]>;
   /** Makes the Worker that the engine runs in: another module for tests of what can go wrong. */
-  readonly createWorker?: () => Worker;
+  readonly createWorker?: () => UnopenedWorker;
 }
 
 /**
@@ -36,11 +39,12 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
-  const { weights, tune, contextLength, memoryBytes, ...rest } = options;
+  const { weights, tune, prefixCache, contextLength, memoryBytes, ...rest } = options;
   const { createWorker = createEngineWorker, ...others } = rest;
   const text = readText(source, options);
   const slots = options.maxConcurrent;
-  const open: OpenEngine = { ...source, weights, tune, contextLength, memoryBytes, slots };
+  const settings = { weights, tune, prefixCache, contextLength, memoryBytes, slots };
+  const open: OpenEngine = { ...source, ...settings };
   const supervisor = new EngineSupervisor({
     ...others,
     startWorker: () => {
@@ -55,9 +59,11 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
   return { engine, ...text, close: () => supervisor.close() };
 }
 
-/** Makes the Worker that an engine runs in. */
-export function createEngineWorker(): Worker {
-  return new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module" });
+/** The module that an engine's Worker runs. */
+export const ENGINE_WORKER = new URL("./engine_worker.ts", import.meta.url);
+
+function createEngineWorker(): Worker {
+  return new Worker(ENGINE_WORKER, { type: "module" });
 }
 
 /**

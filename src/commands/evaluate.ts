@@ -15,6 +15,7 @@ import { processSurroundings, runModelCommand, type Surroundings } from "./model
 import { type OpenedScorer, openScorer } from "./open_scorer.ts";
 import { ProgressBar } from "./terminal.ts";
 import { readTextFile } from "./text_file.ts";
+import { TokenisingBar } from "./tokenising_bar.ts";
 
 /** What an evaluation works with. */
 interface EvaluateContext {
@@ -40,7 +41,7 @@ export function run(
 async function evaluate(model: OpenedScorer, context: EvaluateContext): Promise<void> {
   const { options, surroundings: { stdout } } = context;
   const blockSizes = blockSizesOf(model, options);
-  const windows = await readWindows(model, options);
+  const windows = await readWindows(model, options, context.surroundings);
   const setup = describe(model, windows, options);
   if (options.searchClip) return await search(model, windows, { ...context, setup, blockSizes });
   const sizes = [];
@@ -116,9 +117,12 @@ function blockSizesOf({ scorer }: OpenedScorer, { blockSizes }: EvaluateOptions)
 async function readWindows(
   { scorer, tokenizer }: OpenedScorer,
   { text: path, windows: most }: EvaluateOptions,
+  { stderr }: Pick<Surroundings, "stderr">,
 ): Promise<number[][]> {
   const { bosToken, modelLength: length } = scorer.network.config;
-  const windows = windowsOf(await readTextFile(path), { tokenizer, bosToken, length });
+  const text = await readTextFile(path);
+  using bar = new TokenisingBar(stderr, { tokenizer, length: text.length });
+  const windows = windowsOf(text, { tokenizer: bar, bosToken, length });
   if (windows[0]!.length > 1) return windows.slice(0, most ?? windows.length);
   throw new UsageError(
     `Cannot evaluate ${JSON.stringify(path)}: it has less than two tokens, BOS included`,

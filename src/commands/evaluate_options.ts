@@ -1,6 +1,6 @@
 import { NOISE_SCHEDULES, type NoiseScheduleName, TIMES } from "../diffusion/noise.ts";
 import type { Estimator } from "../evaluation/noisy_copy.ts";
-import type { WeightFormat } from "../weights/formats.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weights/formats.ts";
 import {
   argumentsOf,
   describeSettings,
@@ -58,7 +58,7 @@ const SETTINGS = {
   ...TEXT,
   model: optional({ ...text, placeholder: "DIR" }, "checkpoint; else the one that ships"),
   weights: optional(
-    oneOf("f32", "f16", "int8"),
+    oneOf(...WEIGHT_FORMATS),
     "storage on the device; else as precise as the file",
   ),
   blockSize: optional(blockSizes, "tokens denoised together; else the model's own"),

@@ -2,7 +2,7 @@ import { STRATEGIES, StrategyOptions } from "../diffusion/remasking/mod.ts";
 import { RequestError } from "../server/errors.ts";
 import { BlocksFields, OPTION_NAMES, parseGeneration } from "../server/schema.ts";
 import type { GenerationRequest } from "../server/plan.ts";
-import type { WeightFormat } from "../weights/formats.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weights/formats.ts";
 import {
   argumentsOf,
   describeSettings,
@@ -86,7 +86,7 @@ const FIELDS: Settings = {
 const MODEL = {
   model: optional({ ...text, placeholder: "DIR" }, "checkpoint; else the one that ships"),
   weights: optional(
-    oneOf("f32", "f16", "int8"),
+    oneOf(...WEIGHT_FORMATS),
     "storage on the device; else as precise as the file",
   ),
 };

@@ -9,14 +9,18 @@ import { ensureAdapter, thisMachine } from "./adapter_setup.ts";
 import { ensureBrowser, thisBrowserMachine } from "./browser_setup.ts";
 import { runChild } from "./child.ts";
 import { type Command, COMMANDS } from "./commands.ts";
+import { compile, thisCompiler } from "./compile.ts";
+import { ensureDeployTools, thisDeployMachine } from "./deploy_tools_setup.ts";
 import { findDeviceMemory } from "./device_memory.ts";
 import { asksForHelp, UsageError } from "./flags.ts";
 import { locateModels } from "./locate_models.ts";
 import { LEASH_VARIABLE } from "./leash.ts";
+import { hasNvidia, NVIDIA_VARIABLE } from "./nvidia.ts";
 import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
+import { RUNTIME_ENVIRONMENT } from "./runtime_environment.ts";
 import { TestSummary } from "./test_summary.ts";
 
-const TASKS = [...Object.keys(COMMANDS), "test", "bench", "soak", "paper"];
+const TASKS = [...Object.keys(COMMANDS), "compile", "test", "bench", "soak", "paper"];
 const USAGE = `Usage: deno task ${TASKS.join("|")} [ARGUMENTS]`;
 // Every dependency is in the lock file, and a question nobody answers would hang.
 const DENO_RUN = ["run", "--no-prompt", "--frozen"];
@@ -35,8 +39,11 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
       return await runCommand(name, invocation, withAdapterIfAny);
     case "check":
     case "pull":
+    case "quantize":
     case "tokenizer":
       return await runCommand(name, invocation, (same) => Promise.resolve(same));
+    case "compile":
+      return await compileServer(invocation);
     case "test":
       return await runTests(await withAdapter(invocation));
     case "bench":
@@ -77,8 +84,15 @@ async function runCommand(
   });
 }
 
+async function compileServer(invocation: Invocation): Promise<number> {
+  // What is compiled is started once.
+  const prepared = asksForHelp(invocation.args) ? invocation : await withAdapter(invocation);
+  return await compile(prepared.args, thisCompiler(prepared.environment));
+}
+
 async function runTests({ args, environment }: Invocation): Promise<number> {
   await ensureBrowser(thisBrowserMachine(environment));
+  await ensureDeployTools(thisDeployMachine(environment));
   const summary = new TestSummary();
   const status = await runChild({
     args: ["test", "--allow-all", "--frozen", ...args],
@@ -106,13 +120,14 @@ async function withAdapter(invocation: Invocation): Promise<Invocation> {
 }
 
 /** The doctor must come even where there is nothing left to do. */
-async function withAdapterIfAny(invocation: Invocation): Promise<Invocation> {
+async function withAdapterIfAny({ args, environment }: Invocation): Promise<Invocation> {
+  const told = { ...environment, ...(hasNvidia() ? { [NVIDIA_VARIABLE]: "1" } : {}) };
   try {
-    return await withAdapter(invocation);
+    return await withAdapter({ args, environment: told });
   } catch (error) {
     if (!(error instanceof GpuError)) throw error;
     console.error(error.message);
-    return invocation;
+    return { args, environment: told };
   }
 }
 
@@ -122,21 +137,12 @@ async function withMemory(environment: Invocation["environment"], adapter: Adapt
   return bytes === null ? environment : { ...environment, BD_DEVICE_MEMORY: String(bytes) };
 }
 
-/** The environment that children get; what the user set stays. */
-function childEnvironment(): Record<string, string> {
-  return {
-    // The Vulkan loader complains on stderr where this is not set; only windows would use it.
-    ...(Deno.build.os === "linux" ? { XDG_RUNTIME_DIR: "/tmp" } : {}),
-    // The OpenGL backend lacks features and limits that the kernels are tested with.
-    DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
-    ...Deno.env.toObject(),
-  };
-}
-
 if (import.meta.main) {
   const [name = "", ...args] = Deno.args;
   try {
-    Deno.exit(await launch(name, { args, environment: childEnvironment() }));
+    Deno.exit(
+      await launch(name, { args, environment: { ...RUNTIME_ENVIRONMENT, ...Deno.env.toObject() } }),
+    );
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof GpuError)) throw error;
     console.error(error.message);

@@ -8,6 +8,7 @@ import type { Command } from "./commands.ts";
 import { findKnownTokenizer } from "./known_tokenizers.ts";
 import type { Invocation } from "./permissions.ts";
 import { cacheOf } from "./pull_options.ts";
+import { parseQuantizeOptions } from "./quantize_options.ts";
 
 /**
  * Puts directories in place of the models that a command line names by their id on a hub: those in
@@ -29,6 +30,8 @@ export function locateModels(command: Command, invocation: Invocation): Invocati
       return withDirectories(invocation, locate);
     case "check":
       return locateChecked(invocation);
+    case "quantize":
+      return locateQuantized(invocation);
     case "tokenizer":
     case "pull":
       return invocation;
@@ -92,6 +95,12 @@ function locateChecked({ args, environment }: Invocation): Invocation {
   const tokenizer = options.tokenizer ?? locateTokenizer(directory, environment);
   const flags = tokenizer === null ? [] : ["--tokenizer", tokenizer];
   return { args: [...flags, "--", directory], environment };
+}
+
+function locateQuantized({ args, environment }: Invocation): Invocation {
+  const { directory, out, weights } = parseQuantizeOptions(args);
+  const located = locate(directory, environment);
+  return { args: ["--weights", weights, "--", located, out], environment };
 }
 
 function locateTokenizer(directory: string, environment: Invocation["environment"]): string | null {

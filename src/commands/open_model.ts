@@ -39,12 +39,13 @@ export async function openModel(
   const running = startEngine(config.models[0]!, { // There is always a default model.
     weights: config.weights,
     tune: config.tune,
+    prefixCache: config.prefixCache,
     contextLength: config.context,
     memoryBytes: config.deviceMemoryBytes,
     chatTemplate: config.chatTemplate,
     maxConcurrent: 1,
     maxQueue: 0,
-    onProgress: (done, total) => progress.update(done, total),
+    onProgress: (...told) => progress.update(...told),
   });
   return await untilReady(running);
 }

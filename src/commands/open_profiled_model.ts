@@ -36,7 +36,7 @@ export async function openProfiledModel(
   const engine = new EngineClient(port1, {
     maxConcurrent: 1,
     maxQueue: 0,
-    onProgress: (done, total) => progress.update(done, total),
+    onProgress: (...told) => progress.update(...told),
   });
   const denoiser = Promise.withResolvers<TimedDenoiser>();
   const close = () => {
@@ -46,7 +46,11 @@ export async function openProfiledModel(
   };
   openEngine(port2, {
     gpu,
-    source: { ...source, weights, tune, contextLength, memoryBytes, slots: 1 },
+    // A prompt is to be measured, whatever was generated before.
+    source: {
+      ...{ ...source, weights, tune, prefixCache: false, contextLength, memoryBytes },
+      slots: 1,
+    },
     observe: (each) => {
       const timed = new TimedDenoiser(each, () => performance.now());
       denoiser.resolve(timed);

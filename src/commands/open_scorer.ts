@@ -45,9 +45,13 @@ export async function openScorer(
   }
   const tokenizer = loadTokenizer(checkpoint, config.vocabSize);
   const gpu = stack.use(await Gpu.open());
-  if (tune) await tuneLinear(gpu, () => performance.now());
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
   const onProgress = (done: number, total: number) => progress.update(done, total);
+  if (tune) {
+    await tuneLinear(gpu, () => performance.now(), {
+      onProgress: (done, total) => progress.update(done, total, "measuring kernels"),
+    });
+  }
   const { pages: scorePages } = scorerLimits({ config }, SCORING);
   const loading = { weights, slots: 1, contextLength, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, loading);

@@ -6,6 +6,7 @@ import { authorityOf, type Config, type ModelSource, parseConfig, readModels } f
 import { readTextPath } from "./evaluate_options.ts";
 import { UsageError } from "./flags.ts";
 import { parsePullOptions, PULL_VARIABLES, STORAGE_HOSTS } from "./pull_options.ts";
+import { parseQuantizeOptions, partialOf } from "./quantize_options.ts";
 import { OS_RELEASE } from "./system_packages.ts";
 import { readTraceFile } from "./trace_file.ts";
 import { trainPaths } from "./train_options.ts";
@@ -26,8 +27,8 @@ export interface Invocation {
 
 /**
  * The flags of `deno run` that give a command of `main.ts` what it needs and nothing more: none may
- * run programs, call foreign functions or, but for the trace file of `profile`, what `train` and
- * `tokenizer` save and the cache of `pull`, write.
+ * run programs, call foreign functions or, but for the trace file of `profile`, what `train`,
+ * `tokenizer` and `quantize` save and the cache of `pull`, write.
  *
  * @throws {UsageError} If the settings cannot be read, or a path has a comma.
  */
@@ -70,6 +71,11 @@ export function permissionsOf(
     case "check": {
       const options = parseCheckOptions(args);
       return options === null ? [] : [allowRead(directoriesOf([options]))];
+    }
+    case "quantize": {
+      const { directory, out } = parseQuantizeOptions(args);
+      const written = [out, partialOf(out)];
+      return [allowRead([...withBlobs(directory), ...written]), allow("write", written)];
     }
     case "pull": {
       const { cache, endpoint, redirectHosts } = parsePullOptions(args, environment);

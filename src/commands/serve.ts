@@ -72,15 +72,16 @@ export function serverlessHandler(): Handler {
   const ready = whenReady(models);
   ready.catch(report);
   const app = createApp({ ...appOptions(config, ready), waitForModel: true });
-  // The runtime closes the listener itself; what keeps the process are the engines.
-  drainOnSignal(config, { models, shutdown: () => Promise.resolve() });
+  // The runtime closes the listener itself, but does not say when all was sent: the most that
+  // draining waits. The engines' Workers would keep the process.
+  const shutdown = () => new Promise<void>(() => {});
+  void drainOnSignal(config, { models, shutdown }).then((status) => Deno.exit(status));
   return async (request, info) => await app.fetch(request, { info });
 }
 
 async function listen(config: Config, parts: ServeParts): Promise<number> {
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
-  const onProgress = (done: number, total: number) => progress.update(done, total);
-  const models = parts.startEngines(config, { onProgress });
+  const models = parts.startEngines(config, { onProgress: (...told) => progress.update(...told) });
   const ready = whenReady(models);
   const app = parts.createApp(appOptions(config, ready));
   hideTargets();
@@ -127,10 +128,11 @@ function openServer(
 
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
-  const { weights, tune, maxConcurrent, maxQueue, chatTemplate } = config;
+  const { weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate } = config;
   const { context: contextLength, deviceMemoryBytes: memoryBytes } = config;
   const options = {
-    ...{ weights, tune, maxConcurrent, maxQueue, chatTemplate, contextLength, memoryBytes },
+    ...{ weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate },
+    ...{ contextLength, memoryBytes },
     ...hooks,
   };
   return config.models.map((source) => startEngine(source, options));

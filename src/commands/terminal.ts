@@ -112,16 +112,16 @@ export class ProgressBar implements Disposable {
     this.#label = label;
   }
 
-  /** Draws the bar anew where it changes: `done` of `total`, in any unit. */
-  update(done: number, total: number): void {
+  /** Draws the bar anew where it changes: `done` of `total`, in any unit, of what `label` says. */
+  update(done: number, total: number, label: string = this.#label): void {
     if (!this.#output.isTerminal) return;
     const share = total > 0 ? Math.min(Math.max(done / total, 0), 1) : 0;
     const full = Math.floor(share * BAR_WIDTH);
     const bar = "█".repeat(full) + dim(this.#output, "░".repeat(BAR_WIDTH - full));
     const percent = `${Math.floor(share * 100)} %`.padStart(5);
     // Never into the last cell, from where some terminals go on to the next line.
-    const room = this.#output.size().columns - 1 - percent.length - this.#label.length;
-    const line = this.#label + (room >= BAR_WIDTH + 2 ? `  ${bar}` : "") + percent;
+    const room = this.#output.size().columns - 1 - percent.length - label.length;
+    const line = label + (room >= BAR_WIDTH + 2 ? `  ${bar}` : "") + percent;
     if (room < 0 || line === this.#line) return;
     this.#line = line;
     this.#output.write(`\r${line}${ESCAPE}K`);

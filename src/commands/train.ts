@@ -10,7 +10,9 @@ import { Checkpoint } from "../weights/checkpoint.ts";
 import { asksForHelp, UsageError } from "./flags.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
 import { processSurroundings, type Surroundings } from "./model_command.ts";
+import type { TerminalOutput } from "./terminal.ts";
 import { readTextFile } from "./text_file.ts";
+import { TokenisingBar } from "./tokenising_bar.ts";
 import { parseTrainOptions, TRAIN_HELP, type TrainOptions } from "./train_options.ts";
 import { TrainingLine } from "./training_line.ts";
 
@@ -51,7 +53,7 @@ async function train(
   Deno.mkdirSync(options.out, { recursive: true });
   using _ = lock(options.out);
   const saved = savedOf(options);
-  const data = await readData(options, { base, config });
+  const data = await readData(options, { base, config, stderr: surroundings.stderr });
   using gpu = await Gpu.open();
   using parameters = new Parameters(gpu, config);
   const start = begin(options, { parameters, base, saved });
@@ -124,16 +126,19 @@ function stagesOf({ stages, updates }: TrainOptions, config: Bd3lmConfig): reado
 
 async function readData(
   { text, valid, evaluateWindows: most, session: { seed } }: TrainOptions,
-  { base, config }: { base: Checkpoint; config: Bd3lmConfig },
+  { base, config, stderr }: { base: Checkpoint; config: Bd3lmConfig; stderr: TerminalOutput },
 ): Promise<{ windows: Windows; heldOut: Uint32Array[] }> {
   const tokenizer = loadTokenizer(base, config.vocabSize);
   const { eosToken, modelLength: length } = config;
   if (eosToken === null) {
     throw new UsageError("Cannot train: the tokenizer has no end token, expected one");
   }
-  const encode = (text: string) => tokenizer.encode(text);
-  const tokensOf = async (path: string) =>
-    joinTokens(splitTexts(await readTextFile(path)), { encode, endToken: eosToken });
+  const tokensOf = async (path: string) => {
+    const texts = splitTexts(await readTextFile(path));
+    const length = texts.reduce((sum, text) => sum + text.length, 0);
+    using bar = new TokenisingBar(stderr, { tokenizer, length });
+    return joinTokens(texts, { encode: (text) => bar.encode(text), endToken: eosToken });
+  };
   const windows = new Windows(await tokensOf(text), { length, seed });
   const heldOut = valid === null ? [] : heldOutWindows(await tokensOf(valid), { length, most });
   return { windows, heldOut };

@@ -1,5 +1,13 @@
 import { Channel } from "./channel.ts";
-import type { EngineLoad, FromEngine, Port, StartFailure, ToEngine } from "./protocol.ts";
+import { addUse, NO_USE } from "./prefix_cache_use.ts";
+import type {
+  EngineLoad,
+  FromEngine,
+  Port,
+  StartFailure,
+  StartStage,
+  ToEngine,
+} from "./protocol.ts";
 import {
   BusyError,
   type Engine,
@@ -22,7 +30,7 @@ export interface EngineCapacity {
 /** How an {@linkcode EngineClient} is made. */
 export interface EngineClientOptions extends EngineCapacity {
   /** Called while the model loads for the first time. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (done: number, total: number, stage: StartStage) => void;
   /** Called when sequences are taken, for the first time and after a failure. */
   readonly onReady?: () => void;
   /** Called when an engine fails, unless none was ever ready: `ready` tells of that. */
@@ -35,6 +43,7 @@ const NOTHING: EngineLoad = {
   freePages: 0,
   denoisePasses: 0,
   commitPasses: 0,
+  prefixCache: NO_USE,
   memory: { weights: 0, cache: 0, scratch: 0 },
 };
 
@@ -57,7 +66,7 @@ export class EngineClient implements Engine {
   #state: Exclude<Engine["status"], "draining"> = "loading";
   #isDraining = false;
   #nextId = 0;
-  /** As the Worker told last, passes summed up. */
+  /** As the Worker told last, counts summed up. */
   #load = NOTHING;
   #losses = 0;
   readonly #closed = Promise.withResolvers<void>();
@@ -148,7 +157,7 @@ export class EngineClient implements Engine {
     this.#port.onmessage = null;
     if (this.#state === "ready") this.#losses += 1;
     this.#state = this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed";
-    this.#load = sumPasses(this.#load, NOTHING);
+    this.#load = sumCounts(this.#load, NOTHING);
     this.#ready.reject(new EngineStartError(failure));
     this.#closed.resolve();
     this.abort(new SequenceError("device_lost", "The engine failed"));
@@ -195,14 +204,15 @@ export class EngineClient implements Engine {
   #receive(message: FromEngine): void {
     switch (message.type) {
       case "progress":
-        return this.#model ? undefined : this.#options.onProgress?.(message.done, message.total);
+        if (this.#model) return;
+        return this.#options.onProgress?.(message.done, message.total, message.stage);
       case "ready":
         this.#model = message.model;
         this.#state = "ready";
         this.#options.onReady?.();
         return this.#ready.resolve(message.model);
       case "load":
-        return void (this.#load = sumPasses(this.#load, message.load));
+        return void (this.#load = sumCounts(this.#load, message.load));
       case "event": {
         const channel = this.#channels.get(message.id);
         if (message.event.type === "end") this.#channels.delete(message.id);
@@ -231,11 +241,12 @@ export class EngineClient implements Engine {
   }
 }
 
-function sumPasses(before: EngineLoad, now: EngineLoad): EngineLoad {
+function sumCounts(before: EngineLoad, now: EngineLoad): EngineLoad {
   return {
     ...now,
     denoisePasses: before.denoisePasses + now.denoisePasses,
     commitPasses: before.commitPasses + now.commitPasses,
+    prefixCache: addUse(before.prefixCache, now.prefixCache),
   };
 }
 

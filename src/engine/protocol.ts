@@ -1,4 +1,4 @@
-import type { DeviceMemory } from "../model/denoiser.ts";
+import type { DeviceMemory, PrefixCacheUse } from "../model/denoiser.ts";
 import type { ScoreRequest, TextScore } from "./score.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 
@@ -9,9 +9,17 @@ export type ToEngine =
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "close" };
 
+/** What an engine is at before it is ready. */
+export type StartStage = "measuring kernels" | "loading";
+
 /** From the engine's Worker to the main isolate. */
 export type FromEngine =
-  | { readonly type: "progress"; readonly done: number; readonly total: number }
+  | {
+    readonly type: "progress";
+    readonly stage: StartStage;
+    readonly done: number;
+    readonly total: number;
+  }
   | { readonly type: "ready"; readonly model: ModelInfo }
   | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "event"; readonly id: number; readonly event: SequenceEvent }
@@ -38,6 +46,8 @@ export interface EngineLoad {
   /** Passes since this was told last: with a denoising row, and those that only fill the cache. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  /** Counts since this was told last, too. */
+  readonly prefixCache: PrefixCacheUse;
   readonly memory: DeviceMemory;
 }
 

@@ -1,5 +1,5 @@
 import type { SamplingDefaults } from "../model/decoding_rules.ts";
-import type { DeviceMemory, TokenDetails } from "../model/denoiser.ts";
+import type { DeviceMemory, PrefixCacheUse, TokenDetails } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
 
@@ -37,6 +37,8 @@ export interface PrefilledEvent {
   readonly type: "prefilled";
   /** Milliseconds since admission. */
   readonly ms: number;
+  /** Prompt tokens that an earlier sequence has stored. */
+  readonly cachedTokens: number;
 }
 
 /** The state of a block after one denoising step, or when the commit before it gave its first token. */
@@ -157,6 +159,7 @@ export interface EngineStats {
   /** Passes with a denoising row, and those that only fill the cache. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  readonly prefixCache: PrefixCacheUse;
   /** Bytes on the device. */
   readonly memory: DeviceMemory;
   /** How often the device was lost, with its engine or by itself. */

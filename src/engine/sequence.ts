@@ -1,4 +1,4 @@
-import type { LaneResult, PromptRows } from "../model/denoiser.ts";
+import type { LaneResult, PromptRows, Remains } from "../model/denoiser.ts";
 import type { Reveal, SequenceEvent, SequenceRequest } from "./request.ts";
 import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
 
@@ -13,8 +13,10 @@ export class Sequence {
   /** Prompt tokens before the first block, and those of them that were planned. */
   readonly #promptEnd: number;
   #prefilled = 0;
-  /** Prompt tokens known to be in the cache. */
+  /** Prompt tokens known to be in the cache, and those of them that an earlier sequence has stored. */
   #stored = 0;
+  #reused = 0;
+  #isPrefillTold = false;
   readonly #admittedAt: number;
   /** Passes that were planned and not yet read. */
   #inFlight = 0;
@@ -25,10 +27,14 @@ export class Sequence {
   #generated = 0;
   #recent: number[] = [];
   #blocks = 0;
+  /** Tokens of the prompt and of the clean blocks. */
+  readonly #tokens: number[];
   #blockStartedAt: number;
   /** Position of the current block when the device last reported, and the masks left in it. */
   #start: number;
   #masked: number;
+  /** Whether the device has ended it. */
+  #isOver = false;
   /** How the generated tokens of the block fell, by their place; for those who want to know. */
   #reveals: Reveal[] = [];
   #end: EndReason | "cancelled" | null = null;
@@ -53,6 +59,7 @@ export class Sequence {
     this.#admittedAt = admission.now;
     this.#blockStartedAt = admission.now;
     this.#promptEnd = admission.start;
+    this.#tokens = [...request.prompt];
     this.#start = admission.start;
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
   }
@@ -60,6 +67,23 @@ export class Sequence {
   /** Whether the whole prompt was planned, so that denoising may begin. */
   get isPrefilled(): boolean {
     return this.#prefilled === this.#promptEnd;
+  }
+
+  /** Prompt tokens that were planned. */
+  get planned(): number {
+    return this.#prefilled;
+  }
+
+  /** What it leaves behind in the cache. */
+  get remains(): Remains {
+    const { blockSize } = this.request;
+    // The device is at a block when those before it are stored. It may be further by now.
+    const end = this.#stored === this.#promptEnd ? this.#start : this.#stored;
+    const ahead = this.#isOver ? 0 : this.#inFlight;
+    return {
+      tokens: this.#tokens.slice(0, end),
+      reach: this.#start + (1 + ahead) * blockSize,
+    };
   }
 
   /** Whether it takes part in no further pass. */
@@ -91,6 +115,13 @@ export class Sequence {
     return { slot: this.slot, position, tokens, blockSize };
   }
 
+  /** Notes that the next `count` prompt tokens are stored already. */
+  skipPrompt(count: number): void {
+    this.#prefilled += count;
+    this.#stored += count;
+    this.#reused += count;
+  }
+
   /** Notes that a pass was planned. */
   planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
     this.#inFlight += 1;
@@ -100,14 +131,13 @@ export class Sequence {
 
   /** The event of its admission. */
   admitted(): SequenceEvent[] {
-    return [{ type: "admitted", queueMs: this.#queueMs }];
+    return [{ type: "admitted", queueMs: this.#queueMs }, ...this.#tellPrefilled(this.#admittedAt)];
   }
 
   /** Notes that `count` more prompt tokens are in the cache. */
   prefill(count: number, now: number): SequenceEvent[] {
     this.#stored += count;
-    if (this.hasEnded || this.#stored < this.#promptEnd) return [];
-    return [{ type: "prefilled", ms: now - this.#admittedAt }];
+    return this.#tellPrefilled(now);
   }
 
   /** Follows one pass; the events that it gives rise to. */
@@ -118,9 +148,12 @@ export class Sequence {
     this.#sharesFirstPass = false;
     this.#start = result.start;
     this.#masked = result.masked;
+    this.#isOver = result.isOver;
+    // The last of the prompt may have been there by itself.
+    const events = this.#tellPrefilled(now);
     const { trace, tellsReveals = false } = this.request;
     const revealed = trace || tellsReveals ? this.#noteReveals(result) : [];
-    const events = trace ? [this.#step(result, revealed)] : [];
+    if (trace) events.push(this.#step(result, revealed));
     const isDone = result.masked === 0 || result.isOver;
     return isDone ? [...events, ...this.#block(result, now)] : events;
   }
@@ -128,6 +161,14 @@ export class Sequence {
   /** Ends it before its time. */
   cancel(): SequenceEvent[] {
     return this.hasEnded ? [] : [this.#finish("cancelled")];
+  }
+
+  /** The event of the prompt's end, once. */
+  #tellPrefilled(now: number): SequenceEvent[] {
+    const isDue = this.#promptEnd > 0 && this.#stored === this.#promptEnd;
+    if (this.hasEnded || !isDue || this.#isPrefillTold) return [];
+    this.#isPrefillTold = true;
+    return [{ type: "prefilled", ms: now - this.#admittedAt, cachedTokens: this.#reused }];
   }
 
   /** Notes how tokens fell. Returns the places of those that are new among the generated ones. */
@@ -183,6 +224,7 @@ export class Sequence {
     };
     this.#blocks += 1;
     this.#reveals = [];
+    this.#tokens.splice(start, Infinity, ...clean);
     this.#generated += cut.tokens.length;
     this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
     this.#blockStartedAt = now;

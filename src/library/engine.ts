@@ -158,7 +158,7 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  /** Gives back the device; what is under way fails. */
+  /** Gives back the device; what is under way fails. Its Worker idles until the process ends. */
   async close(): Promise<void> {
     await this.#running.close();
   }

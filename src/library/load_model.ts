@@ -1,12 +1,13 @@
 import { basename, fromFileUrl, resolve } from "@std/path";
 import { DEFAULT_CONTEXT } from "../commands/config.ts";
-import { createEngineWorker, startEngine, untilReady } from "../commands/engines.ts";
+import { ENGINE_WORKER, startEngine, untilReady } from "../commands/engines.ts";
+import { BackgroundWorker } from "./background_worker.ts";
 import { Engine } from "./engine.ts";
 
 /** How a model is loaded; each may be left out. */
 export interface LoadOptions {
   /** Storage on the device; else as precise as the file. */
-  readonly weights?: "f32" | "f16" | "int8";
+  readonly weights?: "f32" | "f16" | "int8" | "int4";
   /** How chats become prompts, in place of the model's own way. */
   readonly chatTemplate?: "plain";
   /** Texts that are generated at a time, from 1; else 8. More wait. */
@@ -45,18 +46,19 @@ export async function loadModel(
       `Cannot load the model: ${name} is ${value}, expected an integer from 1`,
     );
   }
-  let worker: Worker | null = null;
+  let worker: BackgroundWorker | null = null;
   const running = startEngine({ id: basename(path), directory: path }, {
     ...{ weights, chatTemplate, memoryBytes, maxConcurrent, contextLength },
-    ...(onProgress === undefined ? {} : { onProgress }),
-    createWorker: () => worker = createEngineWorker(),
+    // What else it is told is for commands.
+    ...(onProgress && { onProgress: (done: number, total: number) => onProgress(done, total) }),
+    createWorker: () => worker = new BackgroundWorker(ENGINE_WORKER),
     tune: false,
+    prefixCache: true,
     maxQueue: MAX_QUEUE,
   });
   const close = async () => {
     await running.close();
-    // Or it would keep the process.
-    worker?.terminate();
+    worker?.retire();
   };
   return new Engine(await untilReady({ ...running, close }));
 }

@@ -17,7 +17,7 @@ export type { Network } from "./network.ts";
 
 /** How a model goes to the device. */
 export interface LoadModelOptions {
-  /** Storage of the matrices; `null` keeps half-precision files as f16 and the others as f32. */
+  /** Storage of the matrices; `null` keeps that of the file: see {@linkcode defaultFormat}. */
   readonly weights: WeightFormat | null;
   /** Sequences that will run at a time. */
   readonly slots: number;
@@ -31,8 +31,9 @@ export interface LoadModelOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Storage that loses nothing of note: as precise as the file. */
+/** Storage that loses nothing of note: that of the file, or as precise. */
 export function defaultFormat(checkpoint: Checkpoint): WeightFormat {
+  if (checkpoint.quantization !== null) return checkpoint.quantization.format;
   return checkpoint.isHalf ? "f16" : "f32";
 }
 

@@ -1,7 +1,7 @@
 import { type Checkpoint, CheckpointError, type TensorEntry } from "../weights/checkpoint.ts";
 import { quote } from "../weights/errors.ts";
+import { isReadable } from "../weights/quantized_tensor.ts";
 import { elementCount } from "../weights/safetensors.ts";
-import { isFloatType } from "../weights/widen.ts";
 
 /** A tensor's name and shape, as they stand in a checkpoint. */
 export type NamedShape = [name: string, shape: readonly number[]];
@@ -34,7 +34,7 @@ export function checkTensors(checkpoint: Checkpoint, expected: ExpectedTensors):
         "is not part of the model that config.json describes",
       );
     }
-    if (!isFloatType(entry.dtype)) {
+    if (!isReadable(entry.dtype)) {
       throw refuse(entry, "wrong_dtype", `has dtype ${entry.dtype}, expected F32, F16 or BF16`);
     }
     if (entry.shape.length !== shape.length || shape.some((size, i) => size !== entry.shape[i])) {

@@ -11,6 +11,10 @@ import {
   uploadLinear,
   type WeightFormat,
 } from "../weights/formats.ts";
+import type { Line } from "../weights/groups.ts";
+import { storedSource } from "./stored_source.ts";
+
+export type { Line } from "../weights/groups.ts";
 
 /** How a checkpoint goes to the device. */
 export interface LoadOptions {
@@ -32,9 +36,6 @@ export interface Allocated<N> {
    */
   fill(): void;
 }
-
-/** A row or column of stored tensors: its index in the file, `null` for padding. */
-export type Line = number | null;
 
 /** 0 … size - 1, then padding. */
 export function paddedLines(size: number): Line[] {
@@ -147,12 +148,14 @@ export class WeightLoader {
   }
 
   #source({ weights, rows, columns }: StoredMatrix): MatrixSource {
+    const stored = storedSource(this.#checkpoint, { weights, rows, columns });
     const inputs = columns.length;
     let end = 0;
     const tensors = weights.map((name) => ({ name, begin: end, end: end += this.#rowsOf(name) }));
     return {
       outputs: rows.length,
       inputs,
+      ...(stored && { stored }),
       rows: (first, count) => {
         const result = new Float32Array(count * inputs);
         const lines = rows.slice(first, first + count);

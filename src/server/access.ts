@@ -16,19 +16,25 @@ const EXPOSED_HEADERS = "X-Request-Id, Retry-After";
 const OPEN_TO_NAVIGATION: readonly string[] = ["/", "/health", "/ready"];
 
 /**
- * Refuses hosts and origins that are not allowed, answers preflights, and lets allowed origins
- * read every response, errors included.
+ * Refuses hosts and origins that are not allowed, and answers preflights.
  *
  * Source: WHATWG Fetch, section 3.3 "CORS protocol".
  */
 export function access(settings: AccessSettings): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     checkHost(c.req.header("host"), settings);
-    const origin = c.req.header("origin");
     checkOrigin(c, settings);
     if (c.req.method === "OPTIONS") c.res = preflight(c);
     else await next();
-    if (origin === undefined) return;
+  };
+}
+
+/** Lets allowed origins read every response, errors of {@linkcode access} included. */
+export function shareResponses(settings: AccessSettings): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    await next();
+    const origin = c.req.header("origin");
+    if (origin === undefined || !isAllowedOrigin(origin, c, settings)) return;
     const { headers } = c.res;
     headers.set("Access-Control-Allow-Origin", settings.corsOrigin.includes("*") ? "*" : origin);
     headers.append("Vary", "Origin");
@@ -52,20 +58,27 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host === "[::1]" || /^127\./.test(host);
 }
 
-function checkOrigin(c: Context<AppEnv>, { corsOrigin }: AccessSettings): void {
+function checkOrigin(c: Context<AppEnv>, settings: AccessSettings): void {
   const origin = c.req.header("origin");
-  const site = c.req.header("sec-fetch-site");
   if (origin === undefined) {
-    if (site !== "cross-site" || isNavigation(c)) return;
+    if (c.req.header("sec-fetch-site") !== "cross-site" || isNavigation(c)) return;
     throw new RequestError("origin_not_allowed", "Requests from foreign pages are not allowed");
   }
-  if (corsOrigin.includes(origin)) return;
-  // "null" is what every sandboxed page sends, so `*` does not mean it.
-  if (corsOrigin.includes("*") && origin !== "null") return;
-  // Behind a proxy that speaks TLS the scheme seen here is not the browser's, but it tells itself.
-  const isSame = origin === `http://${c.req.header("host")}` || site === "same-origin";
-  if (isSame && origin !== "null") return;
+  if (isAllowedOrigin(origin, c, settings)) return;
   throw new RequestError("origin_not_allowed", `The origin ${show(origin)} is not allowed`);
+}
+
+function isAllowedOrigin(
+  origin: string,
+  c: Context<AppEnv>,
+  { corsOrigin }: AccessSettings,
+): boolean {
+  if (corsOrigin.includes(origin)) return true;
+  // "null" is what every sandboxed page sends, so neither `*` nor "same-origin" means it.
+  if (origin === "null") return false;
+  // Behind a proxy that speaks TLS the scheme seen here is not the browser's, but it tells itself.
+  return corsOrigin.includes("*") || origin === `http://${c.req.header("host")}` ||
+    c.req.header("sec-fetch-site") === "same-origin";
 }
 
 function isNavigation(c: Context<AppEnv>): boolean {

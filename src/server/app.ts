@@ -2,7 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { createLog, type LogWriter } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { childSpans, describeRequest } from "../telemetry/tracing.ts";
-import { access } from "./access.ts";
+import { access, shareResponses } from "./access.ts";
 import { attachToBlocks, deleteBlocks, getBlocks, postBlocks } from "./blocks.ts";
 import { postChat } from "./chat.ts";
 import { postCompletions } from "./completions.ts";
@@ -50,7 +50,8 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   const { models, settings, metrics } = parts;
   const app = new Hono<AppEnv>({ getPath: pathOf });
 
-  app.use(identify(parts), access(settings), requireKey(settings), limitTarget);
+  app.use(identify(parts), measureHead, shareResponses(settings), access(settings));
+  app.use(requireKey(settings), limitTarget);
   mount(app, "/", readable(playground()));
   mount(app, "/health", readable(health));
   mount(app, "/ready", readable(ready(models)));
@@ -130,6 +131,14 @@ function identify(
     log("request", { ...request, ms: Math.round(1000 * ms) / 1000, request_id: id });
   };
 }
+
+/** Without its body an answer to HEAD would be announced as empty. */
+const measureHead: MiddlewareHandler<AppEnv> = async (c, next) => {
+  await next();
+  if (c.req.method !== "HEAD" || c.res.headers.has("Content-Length")) return;
+  const { byteLength } = await c.res.clone().arrayBuffer();
+  c.res.headers.set("Content-Length", String(byteLength));
+};
 
 const limitTarget: MiddlewareHandler<AppEnv> = async (c, next) => {
   const target = c.req.url.replace(/^[^/]*\/\/[^/?]*/, "");

@@ -1,7 +1,7 @@
 import type { BlockEvent, EndEvent, StepEvent } from "../engine/request.ts";
 import { TextStream } from "../text/text_stream.ts";
 import type { ErrorBody } from "./errors.ts";
-import type { LoadedModel } from "./loaded_models.ts";
+import { usageData } from "./usage.ts";
 import type { Run, RunParts } from "./run.ts";
 import { detailFacts, factsOf, probability, type TokenFacts } from "./token_facts.ts";
 
@@ -67,6 +67,7 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
   const blocks: BlockData[] = [];
   const text = new TextStream(model.tokenizer, { stop: run.parts.stop });
   let firstBlockMs: number | null = null;
+  let cachedTokens = 0;
   let stop: string | null = null;
   for await (const event of generation.events) {
     switch (event.type) {
@@ -75,6 +76,7 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
         break;
       case "prefilled":
         observer.prefilled(event.ms);
+        cachedTokens = event.cachedTokens;
         break;
       case "step":
         if (stop !== null) break;
@@ -94,7 +96,8 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
       }
       case "end": {
         if (run.failure !== null) throw run.failure;
-        const data = await doneData(run.parts, { blocks, stop, end: event, firstBlockMs });
+        const tally = { blocks, stop, end: event, cachedTokens, firstBlockMs };
+        const data = await doneData(run.parts, tally);
         yield { event: "done", id: eventId(id, blocks.length + 1), data };
         return;
       }
@@ -163,11 +166,13 @@ interface Tally {
   /** The stop string that ended it. */
   readonly stop: string | null;
   readonly end: EndEvent;
+  /** Prompt tokens that were stored already. */
+  readonly cachedTokens: number;
   /** From submission. */
   readonly firstBlockMs: number | null;
 }
 
-async function doneData(run: RunParts, { blocks, stop, end, firstBlockMs }: Tally) {
+async function doneData(run: RunParts, { blocks, stop, end, cachedTokens, firstBlockMs }: Tally) {
   const reason = stop === null ? end.reason : "stop" as const;
   const totalMs = run.nowMs() - run.submittedMs;
   const generateMs = Math.max(totalMs - end.queueMs, 0);
@@ -178,11 +183,7 @@ async function doneData(run: RunParts, { blocks, stop, end, firstBlockMs }: Tall
     finish_reason: isOwn ? reason : "stop" as const,
     stop_reason: reason,
     stop,
-    usage: {
-      prompt_tokens: promptTokens,
-      completion_tokens: completionTokens,
-      total_tokens: promptTokens + completionTokens,
-    },
+    usage: usageData({ promptTokens, completionTokens, cachedTokens }),
     blocks: blocks.length,
     steps: sum(blocks.map(({ steps }) => steps)),
     nfe: sum(blocks.map(({ nfe }) => nfe)),

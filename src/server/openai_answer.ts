@@ -15,6 +15,7 @@ import { randomName } from "./request_id.ts";
 import type { Run } from "./run.ts";
 import { DONE, eventStream, type ServerEvent } from "./sse.ts";
 import type { AskedFacts } from "./token_facts.ts";
+import { usageData } from "./usage.ts";
 
 /** What one of OpenAI's endpoints was asked for. */
 export interface OpenAiJob {
@@ -96,13 +97,15 @@ function wholeAnswer(collected: readonly Collected[], { job, shape, head }: Answ
   };
 }
 
-function usageOf({ promptTokens }: OpenAiJob, ends: readonly Collected["done"][]) {
+/** What all choices took, whose ends are in their order. */
+function usageOf({ promptTokens, sequences }: OpenAiJob, ends: readonly Collected["done"][]) {
   const completionTokens = ends.reduce((sum, { usage }) => sum + usage.completion_tokens, 0);
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-  };
+  // A prompt counts once: as its first choice found it.
+  const cachedTokens = ends.reduce((sum, { usage }, i) => {
+    const { cached_tokens: cached = 0 } = usage.prompt_tokens_details ?? {};
+    return sum + (sequences[i]?.choice === 0 ? cached : 0);
+  }, 0);
+  return usageData({ promptTokens, completionTokens, cachedTokens });
 }
 
 /** A stream of chunks. A reader that leaves ends all choices. */

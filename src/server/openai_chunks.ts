@@ -60,7 +60,8 @@ export class ChunkWriter {
   readonly #drafts: readonly Drafts[];
   /** One for each choice, with blocks that wait for the end of its drafts. */
   readonly #facts: readonly { readonly told: ChoiceFacts; readonly waiting: BlockData[] }[];
-  readonly #ends: DoneData[] = [];
+  /** By choice. */
+  readonly #ends = new Map<number, DoneData>();
 
   constructor(shape: AnswerShape, job: ChunkJob) {
     this.#shape = shape;
@@ -74,9 +75,9 @@ export class ChunkWriter {
     }));
   }
 
-  /** The ends of the choices that have ended. */
+  /** The ends of the choices that have ended, in their order. */
   get ends(): readonly DoneData[] {
-    return this.#ends;
+    return this.#job.sequences.flatMap((_, index) => this.#ends.get(index) ?? []);
   }
 
   /** The chunks that an event of the choice with this index gives rise to. */
@@ -138,11 +139,11 @@ export class ChunkWriter {
   }
 
   #closing(index: number, end: DoneData): Chunk {
-    this.#ends.push(end);
+    this.#ends.set(index, end);
     const { sequences } = this.#job;
     const data = this.#chunk(index, this.#shape.closing, { finishReason: end.finish_reason });
-    const isLast = this.#ends.length === sequences.length;
-    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.#ends) } : {};
+    const isLast = this.#ends.size === sequences.length;
+    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.ends) } : {};
     return { data: { ...data, ...totals }, isDraft: false };
   }
 

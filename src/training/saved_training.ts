@@ -62,6 +62,8 @@ export async function saveTraining(
   for (const file of TAKEN_OVER) copyIfThere(join(base, file), join(partial, file));
   writeJson(join(partial, "config.json"), {
     ...config,
+    // Whatever it began with.
+    quantization: undefined,
     torch_dtype: "float32",
     sampling_eps_min: state.times[0],
     sampling_eps_max: state.times[1],

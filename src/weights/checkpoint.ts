@@ -1,5 +1,14 @@
 import { CheckpointDirectory, readFully } from "./directory.ts";
 import { CheckpointError, quote } from "./errors.ts";
+import type { StoredRows } from "./formats/format.ts";
+import {
+  joinQuantized,
+  openStored,
+  type Quantization,
+  type QuantizedTensor,
+  readQuantization,
+  readStored,
+} from "./quantized_tensor.ts";
 import { elementCount, type TensorEntry } from "./safetensors.ts";
 import { locateWeights, readWeights, type Weights } from "./shards.ts";
 import { parseStrictJson } from "./strict_json.ts";
@@ -41,11 +50,15 @@ export class Checkpoint implements Disposable {
   readonly config: Readonly<Record<string, unknown>>;
   /** Bytes of all tensor files, headers included. */
   readonly sizeBytes: number;
+  /** Of a quantized matrix, one entry in place of its weights and scales: see `joinQuantized`. */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** What the matrices were stored in ahead of time; `null` where nothing says so. */
+  readonly quantization: Quantization | null;
   /** The file that says which tensors there are: the one file, or the index. */
   readonly weightsFile: string;
   /** Whether all matrices are half precision, so that f16 storage loses nothing of note. */
   readonly isHalf: boolean;
+  readonly #quantized: ReadonlyMap<string, QuantizedTensor>;
   readonly #directory: CheckpointDirectory;
   /** The same, but for a checkpoint that has no tokenizer of its own. */
   readonly #tokenizer: CheckpointDirectory;
@@ -61,7 +74,13 @@ export class Checkpoint implements Disposable {
       ? directory
       : new CheckpointDirectory(tokenizer);
     this.config = config;
-    this.tensors = weights.tensors;
+    this.quantization = readQuantization(config);
+    const { tensors, quantized } = joinQuantized(weights.tensors, {
+      quantization: this.quantization,
+      file: weights.file,
+    });
+    this.tensors = tensors;
+    this.#quantized = quantized;
     this.weightsFile = weights.file;
     this.sizeBytes = weights.sizeBytes;
     const matrices = [...weights.tensors.values()].filter(({ shape }) => shape.length > 1);
@@ -102,7 +121,8 @@ export class Checkpoint implements Disposable {
   }
 
   /**
-   * Reads rows of a tensor along its first axis as f32, exactly. A scalar is one row.
+   * Reads rows of a tensor along its first axis as f32, exactly; of a quantized matrix, what its
+   * integers stand for. A scalar is one row.
    *
    * @returns `count` times the elements of one row, in the order of the file.
    * @throws {RangeError} If the tensor has no such rows.
@@ -124,8 +144,38 @@ export class Checkpoint implements Disposable {
         `Cannot read rows: row ${first + count} is asked for, expected at most ${rows}`,
       );
     }
+    const quantized = this.#quantized.get(name);
+    if (quantized !== undefined) {
+      return openStored(this.readStoredRows(quantized, first, count), quantized);
+    }
     const width = elementCount(row);
     return this.#readElements(entry, { first: first * width, count: count * width });
+  }
+
+  /** How a matrix is quantized in the files; `null` where it is not. */
+  quantizedTensor(name: string): QuantizedTensor | null {
+    return this.#quantized.get(name) ?? null;
+  }
+
+  /**
+   * Reads rows of a quantized matrix as they are stored, within its bounds.
+   *
+   * @throws {CheckpointError} If the file cannot be read, or a scale is no number.
+   */
+  readStoredRows(tensor: QuantizedTensor, first: number, count: number): StoredRows {
+    const read = this.readBytes.bind(this);
+    return readStored(tensor, { first, count, read });
+  }
+
+  /**
+   * Reads bytes of a tensor as they are in the file.
+   *
+   * @throws {CheckpointError} If the file cannot be read.
+   */
+  readBytes(entry: TensorEntry, begin: number, length: number): Uint8Array<ArrayBuffer> {
+    const into = new Uint8Array(length);
+    readFully(entry.file, this.#handle(entry.file), { offset: entry.offset + begin, into });
+    return into;
   }
 
   /**

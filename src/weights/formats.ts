@@ -1,13 +1,48 @@
 import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { F16 } from "./formats/f16.ts";
+import { F32 } from "./formats/f32.ts";
+import {
+  type Format,
+  GROUP,
+  type QuantizedFormat,
+  SCALE_BYTES,
+  type StoredRows,
+} from "./formats/format.ts";
+import { INT4 } from "./formats/int4.ts";
+import { INT8 } from "./formats/int8.ts";
+import { packScales, packTiles, TILE_ROWS } from "./tiles.ts";
 
-/** How matrices are stored on the device. Arithmetic is f32 in all of them. */
-export type WeightFormat = "f32" | "f16" | "int8";
+/** The formats that matrices can be stored in on the device. Arithmetic is f32 in all of them. */
+const FORMATS = { f32: F32, f16: F16, int8: INT8, int4: INT4 } as const;
+
+/** How matrices are stored on the device. */
+export type WeightFormat = keyof typeof FORMATS;
+
+/** The formats with scales. */
+export type QuantizedName = {
+  [Name in WeightFormat]: (typeof FORMATS)[Name] extends QuantizedFormat ? Name : never;
+}[WeightFormat];
+
+/** All formats, the most precise first. */
+export const WEIGHT_FORMATS = Object.keys(FORMATS) as WeightFormat[]; // The keys of a record.
+
+/** How the weights of a format are stored. */
+export function formatOf(name: QuantizedName): QuantizedFormat;
+export function formatOf(name: WeightFormat): Format;
+export function formatOf(name: WeightFormat): Format {
+  return FORMATS[name];
+}
+
+/** Whether a format has scales. */
+export function isQuantized(name: WeightFormat): name is QuantizedName {
+  return "scaleParts" in FORMATS[name];
+}
 
 /**
  * Widths of activations, and so both sides of every stored matrix, are multiples of this: 8 lanes
- * with 4 columns each, and a block of int8 weights with one scale.
+ * with 4 columns each, and a group of weights with one scale.
  */
-export const ALIGNMENT = 32;
+export const ALIGNMENT = GROUP;
 
 /** `width` rounded up to the alignment of activations. */
 export function align(width: number): number {
@@ -16,7 +51,7 @@ export function align(width: number): number {
 
 /** Bytes of one weight of a matrix, its share of a scale included. */
 export function weightBytes(format: WeightFormat): number {
-  return { f32: 4, f16: 2, int8: 1 + SCALE_BYTES / ALIGNMENT }[format];
+  return FORMATS[format].bits / 8 + (isQuantized(format) ? SCALE_BYTES / GROUP : 0);
 }
 
 /** How embeddings are stored beside matrices of a format: rows are looked up, never summed. */
@@ -41,7 +76,7 @@ export interface LinearPart {
   readonly outputs: number;
   /** Tiles of 32 rows, as `kernels/weights` opens them. */
   readonly weight: Tensor;
-  /** What int8 weights are multiplied by, [outputs, inputs / 32]; absent with other formats. */
+  /** What weights of a format with scales are multiplied by, [outputs, inputs / 32] words. */
   readonly scale?: Tensor;
   /** [outputs] f32; zero where the matrix has no bias. */
   readonly bias: Tensor;
@@ -64,6 +99,11 @@ export interface MatrixSource {
   readonly inputs: number;
   /** Rows `first` … `first + count - 1`, padded: [count, inputs] f32. */
   rows(first: number, count: number): Float32Array<ArrayBuffer>;
+  /** The same where they are in a format already, which goes to the device as it is. */
+  readonly stored?: {
+    readonly format: WeightFormat;
+    rows(first: number, count: number): StoredRows;
+  };
   /** [outputs] f32, padded; absent without bias. */
   readonly bias?: Float32Array<ArrayBuffer>;
 }
@@ -78,23 +118,14 @@ export interface UploadOptions<Format = WeightFormat> {
 
 /** Host memory for one chunk of rows on their way to the device, bytes of f32. */
 const CHUNK_BYTES = 8 << 20;
-/** Largest finite half. */
-const MAX_HALF = 65_504;
-/** Of int8 weights, symmetric. */
-const MAX_INT8 = 127;
-/** A scale is an f32. */
-const SCALE_BYTES = 4;
-/** Rows of a tile: 8 lanes with 4 rows each. */
-const TILE_ROWS = 32;
-/** Words of 16 bytes, which kernels load at a time. */
-const VECTOR_WORDS = 4;
 
 /**
  * Uploads a matrix in tiles of 32 rows: [outputs / 32][inputs / v][4][8] vectors of 16 bytes with v
  * values along the inputs each, where vector (j, lane) belongs to row 4 lane + j. So 8 lanes read
  * full lines, memory is walked in order, and a lane gives 4 neighbouring columns of the result.
  *
- * int8 weights are symmetric with one scale for 32 neighbours along the inputs of one row.
+ * Where the format has scales, 32 neighbours along the inputs of one row share a word of them; the
+ * words of a lane's 4 rows are a vector: [outputs / 32][inputs / 32][8][4].
  *
  * @throws {RangeError} If a value does not fit the format.
  */
@@ -104,23 +135,18 @@ export function uploadLinear(
   { name, format, defer = (upload) => upload() }: UploadOptions,
 ): LinearWeight {
   const { outputs, inputs } = source;
-  const rowBytes = inputs * { f32: 4, f16: 2, int8: 1 }[format];
+  const rowBytes = inputs * FORMATS[format].bits / 8;
+  const groups = inputs / GROUP;
   const parts = split(gpu, outputs, rowBytes).map(({ first, count }): LinearPart => {
-    const dtype = format === "int8" ? "i8" : format;
-    const weight = gpu.tensor(name, [count, inputs], { dtype, kind: "weights" });
-    const scale = format === "int8" &&
-      gpu.tensor(`${name} scale`, [count, inputs / ALIGNMENT], { kind: "weights" });
+    const storage = { dtype: "u32", kind: "weights" } as const;
+    const weight = gpu.tensor(name, [count, rowBytes / 4], storage);
+    const scale = isQuantized(format) && gpu.tensor(`${name} scale`, [count, groups], storage);
     const uploadChunk = (chunk: { first: number; count: number }) => {
-      const rows = source.rows(first + chunk.first, chunk.count);
-      if (scale) {
-        const quantized = quantize(rows);
-        gpu.write(weight, packTiles(quantized.values, inputs), chunk.first * rowBytes);
-        const scales = packScales(quantized.scales, inputs / ALIGNMENT);
-        gpu.write(scale, scales, chunk.first * inputs / ALIGNMENT * SCALE_BYTES);
-      } else {
-        const stored = store(rows, { name, format: embeddingFormat(format) });
-        gpu.write(weight, packTiles(stored, inputs), chunk.first * rowBytes);
-      }
+      const at = { first: first + chunk.first, count: chunk.count };
+      const { values, scales } = storedRows(source, { ...at, name, format });
+      gpu.write(weight, packTiles(values, rowBytes), chunk.first * rowBytes);
+      if (!scale) return;
+      gpu.write(scale, packScales(scales, groups), chunk.first * groups * SCALE_BYTES);
     };
     defer(() => chunks(count, inputs).forEach(uploadChunk));
     const data = source.bias?.slice(first, first + count) ?? new Float32Array(count);
@@ -156,7 +182,7 @@ export function uploadEmbedding(
     const weight = gpu.tensor(name, [count, width], { dtype: format, kind: "weights" });
     const uploadChunk = (chunk: { first: number; count: number }) => {
       const rows = source.rows(first + chunk.first, chunk.count);
-      gpu.write(weight, store(rows, { name, format }), chunk.first * rowBytes);
+      gpu.write(weight, FORMATS[format].store(rows, name).values, chunk.first * rowBytes);
     };
     defer(() => chunks(count, width).forEach(uploadChunk));
     return { first, tokens: count, weight };
@@ -194,81 +220,11 @@ function stretches(total: number, most: number): { first: number; count: number 
   }));
 }
 
-type Stored = Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer> | Int8Array<ArrayBuffer>;
-
-function store(
-  values: Float32Array<ArrayBuffer>,
-  { name, format }: { name: string; format: "f32" | "f16" },
-): Float32Array<ArrayBuffer> | Float16Array<ArrayBuffer> {
-  if (format === "f32") return values;
-  const halves = new Float16Array(values);
-  const bits = new Uint16Array(halves.buffer);
-  for (let i = 0; i < bits.length; i++) {
-    // Infinite or no number, though what was stored is neither.
-    if ((bits[i]! & 0x7c00) !== 0x7c00 || !Number.isFinite(values[i])) continue;
-    throw new RangeError(
-      `Cannot store "${name}" as f16: it holds ${values[i]}, expected at most ${MAX_HALF}`,
-    );
-  }
-  return halves;
-}
-
-/** Rounds to int8, every 32 neighbours by their own scale: value ≈ int8 · scale. */
-function quantize(
-  values: Float32Array<ArrayBuffer>,
-): { values: Int8Array<ArrayBuffer>; scales: Float32Array<ArrayBuffer> } {
-  const rounded = new Int8Array(values.length);
-  const scales = new Float32Array(values.length / ALIGNMENT);
-  for (let block = 0; block < scales.length; block++) {
-    const begin = block * ALIGNMENT;
-    let largest = 0;
-    for (let i = begin; i < begin + ALIGNMENT; i++) {
-      largest = Math.max(largest, Math.abs(values[i]!));
-    }
-    // A number that is none stays none: the network must fail, not answer.
-    const scale = scales[block] = largest / MAX_INT8;
-    if (scale === 0) continue;
-    for (let i = begin; i < begin + ALIGNMENT; i++) rounded[i] = Math.round(values[i]! / scale);
-  }
-  return { values: rounded, scales };
-}
-
-/** Puts 16-byte vectors of rows in the order of tiles, whatever they hold. */
-function packTiles(rows: Stored, inputs: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(rows.buffer);
-  const packed = new Uint32Array(words.length);
-  const rowWords = inputs * rows.BYTES_PER_ELEMENT / 4;
-  for (let row = 0; row * rowWords < words.length; row++) {
-    let from = row * rowWords;
-    for (
-      let to = placeInTile(row, rowWords);
-      from < (row + 1) * rowWords;
-      to += TILE_ROWS * VECTOR_WORDS
-    ) {
-      packed[to] = words[from++]!;
-      packed[to + 1] = words[from++]!;
-      packed[to + 2] = words[from++]!;
-      packed[to + 3] = words[from++]!;
-    }
-  }
-  return packed;
-}
-
-/** Puts scales in the order of tiles, a vector for the 4 rows of a lane: [blocks][8][4]. */
-function packScales(scales: Float32Array, blocks: number): Float32Array<ArrayBuffer> {
-  const packed = new Float32Array(scales.length);
-  for (let row = 0; row * blocks < scales.length; row++) {
-    const tile = Math.floor(row / TILE_ROWS) * TILE_ROWS * blocks + row % TILE_ROWS;
-    for (let block = 0; block < blocks; block++) {
-      packed[tile + block * TILE_ROWS] = scales[row * blocks + block]!;
-    }
-  }
-  return packed;
-}
-
-/** Where the first vector of a row lies: behind those of the tiles before, among 4 x 8 of its own. */
-function placeInTile(row: number, rowWords: number): number {
-  const inTile = row % TILE_ROWS;
-  const vector = inTile % 4 * 8 + Math.floor(inTile / 4);
-  return (row - inTile) * rowWords + vector * VECTOR_WORDS;
+function storedRows(
+  { rows, stored }: MatrixSource,
+  how: { first: number; count: number; name: string; format: WeightFormat },
+): StoredRows {
+  const { first, count, name, format } = how;
+  if (stored?.format === format) return stored.rows(first, count);
+  return FORMATS[format].store(rows(first, count), name);
 }

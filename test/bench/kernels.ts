@@ -21,7 +21,10 @@ const PRODUCTS: readonly Measured[] = [
   { format: "f16", rows: 16, ...HUB, goal: { atLeast: 25 } },
   { format: "f16", rows: 16, ...HUB, isPortable: true, goal: { atLeast: 14 } },
   { format: "f32", rows: 16, ...HUB, goal: { atLeast: 18 } },
-  { format: "int8", rows: 16, ...HUB },
+  { format: "int8", rows: 16, ...HUB, goal: { atLeast: 20 } },
+  { format: "int4", rows: 1, ...HUB },
+  { format: "int4", rows: 4, ...HUB, goal: { atLeast: 20 } },
+  { format: "int4", rows: 16, ...HUB },
   // As the shipped model has them.
   { format: "f16", rows: 1, inputs: 256, outputs: 4096 },
   { format: "f16", rows: 8, inputs: 256, outputs: 768 },

@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli";
 import { benchEngine } from "./engine.ts";
 import { figureLine, type Figures } from "./figures.ts";
+import { benchFormats } from "./formats.ts";
 import { benchKernels } from "./kernels.ts";
 import { benchNelbo } from "./nelbo.ts";
 import { benchPeers } from "./peers.ts";
@@ -24,13 +25,14 @@ const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
   server: benchServer,
   start: benchStart,
   nelbo: benchNelbo,
+  formats: benchFormats,
   peers: benchPeers,
   training: benchTraining,
   streams: benchStreams,
 };
 
 // Only when named: quality does not change from run to run, and not every machine has the peers.
-const NAMED_GROUPS = ["nelbo", "peers", "training", "streams"];
+const NAMED_GROUPS = ["nelbo", "formats", "peers", "training", "streams"];
 const DEFAULT_GROUPS = Object.keys(GROUPS).filter((name) => !NAMED_GROUPS.includes(name));
 
 if (import.meta.main) {

@@ -32,7 +32,7 @@ export async function benchNelbo(): Promise<Figures> {
   const measure = (format: WeightFormat) => natsPerToken(gpu, format, windows);
   const exact = await measure("f32");
   const figures = boundFigures("f32", exact);
-  for (const format of ["f16", "int8"] as const) {
+  for (const format of ["f16", "int8", "int4"] as const) {
     const nats = await measure(format);
     const whole = estimate(exact).mean;
     const change = estimate(nats.map((each, i) => 100 * (each - exact[i]!) / whole));

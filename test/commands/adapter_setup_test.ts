@@ -23,10 +23,42 @@ function bareMachine(change: Partial<Machine> & { failing?: string; helps?: bool
     isRoot: true,
     osRelease: DEBIAN,
     mayInstall: true,
+    hasNvidia: false,
     say: (line) => void said.push(line),
     ...rest,
   };
   return { machine, commands, said };
+}
+
+const APT_INSTALL = "apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends";
+const H100: Adapter = { name: "NVIDIA H100", vendor: "NVIDIA", isCpu: false };
+
+Deno.test("ensureAdapter() installs what NVIDIA's driver lacks where there is one, not Mesa", async () => {
+  const { machine, commands, said } = bareMachine({
+    hasNvidia: true,
+    probe: () => Promise.resolve(commands.some(isInstall) ? H100 : null),
+  });
+  assertEquals(await ensureAdapter(machine), H100);
+  const packages = "libvulkan1 libx11-6 libxext6 libegl1";
+  assertEquals(commands, ["apt-get update", `${APT_INSTALL} ${packages}`]);
+  assertEquals(said, [
+    "No WebGPU adapter found: installing libvulkan1, libx11-6, libxext6 and libegl1 with apt-get",
+  ]);
+});
+
+Deno.test("ensureAdapter() falls back to Mesa where NVIDIA's driver stays of no use", async () => {
+  const { machine, commands } = bareMachine({
+    hasNvidia: true,
+    probe: () => Promise.resolve(commands.some(isMesa) ? LLVMPIPE : null),
+  });
+  assertEquals(await ensureAdapter(machine), LLVMPIPE);
+  assertEquals(commands.filter(isInstall).map(isMesa), [false, true]);
+  const useless = bareMachine({ hasNvidia: true, helps: false });
+  await assertRejects(() => ensureAdapter(useless.machine), GpuError, "CAPABILITIES=compute");
+});
+
+function isMesa(command: string): boolean {
+  return command.includes("mesa");
 }
 
 function isInstall(command: string): boolean {
@@ -71,11 +103,15 @@ Deno.test("ensureAdapter() says when the packages did not help", async () => {
 
 const SUDO_APT = "Run: sudo apt-get update && sudo apt-get install -y --no-install-recommends " +
   "mesa-vulkan-drivers libvulkan1";
+const NVIDIA_APT = "Run: sudo apt-get update && sudo apt-get install -y --no-install-recommends " +
+  "libvulkan1 libx11-6 libxext6 libegl1. In a container start it with " +
+  "NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics, too";
 for (
   const [name, change, command] of [
     ["without root", { isRoot: false }, SUDO_APT],
     ["where that is forbidden", { mayInstall: false }, "Run: apt-get update && apt-get install -y"],
     ["on another system", { osRelease: FEDORA }, "Run: dnf install -y mesa-vulkan-drivers"],
+    ["beside a GPU of NVIDIA", { isRoot: false, hasNvidia: true }, NVIDIA_APT],
     ["on an unknown system", { osRelease: null }, "Mesa's software Vulkan"],
   ] as const
 ) {
@@ -87,13 +123,13 @@ for (
 }
 
 Deno.test("remedy() knows the package managers", () => {
-  const isRoot = false;
+  const machine = { isRoot: false, hasNvidia: false };
   assertEquals(
-    remedy({ osRelease: 'ID="rocky"\nID_LIKE="rhel centos fedora"\n', isRoot }),
+    remedy({ osRelease: 'ID="rocky"\nID_LIKE="rhel centos fedora"\n', ...machine }),
     "sudo dnf install -y mesa-vulkan-drivers vulkan-loader",
   );
   assertEquals(
-    remedy({ osRelease: "ID=arch\n", isRoot }),
+    remedy({ osRelease: "ID=arch\n", ...machine }),
     "sudo pacman -S vulkan-swrast vulkan-icd-loader",
   );
 });

@@ -22,5 +22,5 @@ Deno.test("isCommand() knows commands and nothing else", () => {
 Deno.test("describeCommands() gives one aligned line per command", () => {
   const lines = describeCommands().split("\n");
   assertEquals(lines.length, Object.keys(COMMANDS).length);
-  assert(lines.includes("  chat             chat with the model on the terminal"));
+  assert(lines.includes("  chat              chat with the model on the terminal"));
 });

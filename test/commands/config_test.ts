@@ -28,6 +28,7 @@ Deno.test("parseConfig() without arguments gives the defaults of the contract", 
     models: [SHIPPED_MODEL],
     weights: null,
     tune: false,
+    prefixCache: true,
     context: 4096,
     chatTemplate: null,
     apiKeyFile: null,
@@ -55,7 +56,7 @@ Deno.test("parseConfig() has the defaults that the server has by itself", () => 
 });
 
 Deno.test("parseConfig() takes every format of weights", () => {
-  for (const format of ["f32", "f16", "int8"]) {
+  for (const format of ["f32", "f16", "int8", "int4"]) {
     assertEquals(parse(["--weights", format]).weights, format);
   }
 });
@@ -111,7 +112,7 @@ for (
     [["--host", "a,evil.example"], "--host"],
     [["--host", "a b"], "--host"],
     [["--port", "65536"], "an integer from 0 to 65535"],
-    [["--weights", "int4"], 'value is "int4", expected one of f32, f16, int8'],
+    [["--weights", "int2"], 'value is "int2", expected one of f32, f16, int8, int4'],
     [["--chat-template", "chatml"], "expected plain"],
     [["--cors-origin", "https://a.example/"], "an origin such as"],
     [["--cors-origin", "a.example"], "an origin such as"],

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findAdapter } from "../../src/commands/adapter.ts";
 import { parseConfig } from "../../src/commands/config.ts";
 import { diagnose, type Diagnosis, run } from "../../src/commands/doctor.ts";
@@ -6,11 +6,13 @@ import { formatDiagnosis } from "../../src/commands/doctor_text.ts";
 
 // Of the shipped checkpoint, which is F16; from its README.
 const PARAMETERS = 7_161_152;
+const NO_NVIDIA = { hasNvidia: false };
 
 Deno.test("diagnose() finds a machine with an adapter and the shipped model fit", async () => {
   const { adapter, models, problems, hints } = await diagnose(
     await findAdapter(),
     parseConfig([], {}),
+    NO_NVIDIA,
   );
   assert(adapter);
   assert(adapter.limits.maxStorageBufferBindingSize >= 2 ** 27);
@@ -23,28 +25,54 @@ Deno.test("diagnose() finds a machine with an adapter and the shipped model fit"
 });
 
 Deno.test("diagnose() says what a machine without an adapter needs", async () => {
-  const { adapter, problems } = await diagnose(null, parseConfig([], {}));
+  const { adapter, problems } = await diagnose(null, parseConfig([], {}), NO_NVIDIA);
   assertEquals(adapter, null);
   assertEquals(problems.length, 1);
   assertStringIncludes(problems[0]!, "There is no WebGPU adapter; run as root: ");
 });
 
+Deno.test("diagnose() says what a GPU of NVIDIA needs that Vulkan does not show", async () => {
+  const machine = { hasNvidia: true };
+  const { problems } = await diagnose(null, parseConfig([], {}), machine);
+  const adapter = await findAdapter();
+  const { hints } = await diagnose(adapter, parseConfig([], {}), machine);
+  for (const line of [...problems, ...hints]) {
+    assertMatch(line, /run as root: .*(libx11-6 libxext6 libegl1|libX11|libx11)/);
+    assertStringIncludes(line, "NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics");
+  }
+  assertEquals(problems.length, 1);
+});
+
 Deno.test("diagnose() refuses a model that cannot be loaded or does not fit", async () => {
   const adapter = await findAdapter();
-  const missing = await diagnose(adapter, parseConfig(["--model", "lost=/nonexistent"], {}));
+  const missing = await diagnose(
+    adapter,
+    parseConfig(["--model", "lost=/nonexistent"], {}),
+    NO_NVIDIA,
+  );
   assertStringIncludes(missing.problems.join(), "Model lost cannot be served");
   assertEquals(missing.models[0]?.memory, null);
 
   const environment = { BD_DEVICE_MEMORY: "1000000" };
-  const large = await diagnose(adapter, parseConfig(["--weights", "f32"], environment));
+  const large = await diagnose(adapter, parseConfig(["--weights", "f32"], environment), NO_NVIDIA);
   const total = large.models[0]?.memory?.total;
   assertEquals(large.problems, [
     `Model tinystories-bd3lm needs ${total} bytes on the device, which has 1000000; ` +
     "choose a smaller model, a smaller --max-concurrent or --weights int8",
   ]);
-  const smallest = await diagnose(adapter, parseConfig(["--weights", "int8"], environment));
-  const bytes = [large, smallest].map(({ models }) => models[0]?.memory?.weights ?? NaN);
-  assert(bytes[1]! < bytes[0]! / 3, `${bytes}`);
+  const smaller = await diagnose(
+    adapter,
+    parseConfig(["--weights", "int8"], environment),
+    NO_NVIDIA,
+  );
+  assert(smaller.problems[0]!.endsWith("--max-concurrent or --weights int4"));
+  const smallest = await diagnose(
+    adapter,
+    parseConfig(["--weights", "int4"], environment),
+    NO_NVIDIA,
+  );
+  const bytes = [large, smaller, smallest].map(({ models }) => models[0]?.memory?.weights ?? NaN);
+  assert(bytes[1]! < bytes[0]! / 3 && bytes[2]! < bytes[1]! * 0.8, `${bytes}`);
   assert(smallest.problems[0]!.endsWith("choose a smaller model, a smaller --max-concurrent"));
 });
 

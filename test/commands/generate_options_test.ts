@@ -57,7 +57,7 @@ const WRONG: [string[], string][] = [
   [["--max-tokens", "1.5"], "--max-tokens must be an integer"],
   [["--seed", "-1"], "--seed must be an integer from 0"],
   [["--seed", "1", "--seed", "2"], "--seed"],
-  [["--weights", "f8"], "expected one of f32, f16, int8"],
+  [["--weights", "f8"], "expected one of f32, f16, int8, int4"],
   [["--strategy", "magic"], "--strategy must be one of"],
   [["--strategy", "first_hitting", "--steps", "4"], "--steps cannot be given with the strategy"],
   [["--entropy-bound", "0", "--strategy", "entropy_bounded"], "--entropy-bound must be a number"],

@@ -10,7 +10,7 @@ for (const args of [["--help"], ["help"], ["-h"]]) {
   Deno.test(`main.ts ${args.join(" ")} lists commands and settings`, async () => {
     const { status, stdout } = await runMain(...args);
     assertEquals(status, 0);
-    assertStringIncludes(stdout, "doctor           say whether this machine can serve");
+    assertStringIncludes(stdout, "doctor            say whether this machine can serve");
     assertStringIncludes(stdout, "--max-queue N");
   });
 }

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { resolve } from "@std/path";
 import { type OpenEngine, runEngine } from "../../src/commands/open_engine.ts";
 import { EngineClient, EngineStartError } from "../../src/engine/client.ts";
-import type { StartFailure } from "../../src/engine/protocol.ts";
+import type { StartFailure, StartStage } from "../../src/engine/protocol.ts";
 import { type Generation, SequenceError, type StepEvent } from "../../src/engine/request.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { requestOf } from "../support/device_engine.ts";
@@ -13,6 +13,7 @@ const SOURCE: OpenEngine = {
   directory: resolve(import.meta.dirname!, "../fixtures/bd3lm-tiny"),
   weights: null,
   tune: false,
+  prefixCache: true,
   slots: 2,
   contextLength: 24,
   memoryBytes: null,
@@ -28,13 +29,19 @@ class Run implements AsyncDisposable {
   readonly #ended: Promise<void>;
   #gpu: Gpu | null = null;
 
+  /** What it is at before it is ready, as often as it tells. */
+  readonly stages: StartStage[] = [];
+
   /** @param options `lossyBurst`: the device is lost when this one was submitted. */
   constructor(options: { readonly source?: OpenEngine; readonly lossyBurst?: number } = {}) {
     const failure = Promise.withResolvers<StartFailure>();
     const { port1, port2 } = this.#channel;
     const onFailure = failure.resolve;
     this.failure = failure.promise;
-    this.client = new EngineClient(port1, { maxConcurrent: 2, maxQueue: 10, onFailure });
+    const onProgress = (_done: number, _total: number, stage: StartStage) =>
+      void this.stages.push(stage);
+    const limits = { maxConcurrent: 2, maxQueue: 10 };
+    this.client = new EngineClient(port1, { ...limits, onFailure, onProgress });
     const afterSubmit = (burst: number) => {
       if (burst === options.lossyBurst) this.loseDevice();
     };
@@ -122,4 +129,14 @@ Deno.test("runEngine() tells why it cannot start", async () => {
   await using run = new Run({ source: { ...SOURCE, directory: "/no/such/directory" } });
   const error = await assertRejects(() => run.client.ready, EngineStartError);
   assertEquals(error.failure.kind, "checkpoint");
+});
+
+Deno.test("runEngine() tells of measuring before it tells of loading", async () => {
+  await using plain = new Run();
+  await plain.client.ready;
+  assertEquals(new Set(plain.stages), new Set(["loading"]));
+  await using run = new Run({ source: { ...SOURCE, tune: true } });
+  await run.client.ready;
+  assertEquals([...new Set(run.stages)], ["measuring kernels", "loading"]);
+  assertEquals(run.stages.filter((stage) => stage === "loading"), plain.stages);
 });

@@ -137,3 +137,12 @@ Deno.test("permissionsOf() lets the blobs be read that a snapshot's links lead t
   );
   await Deno.remove(directory, { recursive: true });
 });
+
+Deno.test("permissionsOf() lets quantize read one directory and write another", () => {
+  const args = ["/no/such", "/no/out", "--weights=int4"];
+  assertEquals(permissionsOf("quantize", { args, environment: {} }), [
+    "--allow-read=/no/such,/no/out,/no/out.partial",
+    "--allow-write=/no/out,/no/out.partial",
+  ]);
+  assertThrows(() => permissionsOf("quantize", { args: ["/no"], environment: {} }), UsageError);
+});

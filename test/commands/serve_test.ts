@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { deadline } from "../support/deadline.ts";
 import { fixtureFolders } from "../support/fixtures.ts";
 import { ROOT, runDeno, RunningDeno } from "../support/process.ts";
 import { sha256 } from "../support/sha256.ts";
@@ -102,7 +103,7 @@ Deno.test("serve refuses a model that the device cannot hold with both numbers",
   assertMatch(stderr, /takes about \d+ MiB of device memory .* expected at most 20 MiB/);
 });
 
-Deno.test("deno serve main.ts answers, and its first request waits for the model", async () => {
+Deno.test("deno serve main.ts answers, its first request waits for the model, and it ends", async () => {
   const permissions = ["--allow-net", "--allow-env=BD_*", `--allow-read=${ROOT}`];
   const where = ["--host", "127.0.0.1", "--port", "0"];
   const process = new Deno.Command(Deno.execPath(), {
@@ -118,9 +119,10 @@ Deno.test("deno serve main.ts answers, and its first request waits for the model
   const address = /http:\/\/\S+:\d+/.exec(printed)![0];
   const { text } = await generate(address, { prompt: "Once upon a time", max_tokens: 8, seed: 1 });
   assert(text.length > 0);
-  process.kill("SIGKILL");
+  process.kill("SIGTERM");
+  const { code, signal } = await deadline(process.status, "the end after SIGTERM");
+  assertEquals([code, signal], [0, null]);
   await reader.cancel();
-  await process.status;
 });
 
 Deno.test("generate prints the text of a seed, alike every time, to a pipe without colours", async () => {

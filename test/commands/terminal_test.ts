@@ -104,3 +104,12 @@ Deno.test("ProgressBar writes nothing to a pipe", () => {
   }
   assertEquals(pipe.written, "");
 });
+
+Deno.test("ProgressBar says what it is at where that is another thing", () => {
+  const screen = new Screen(60, 3);
+  using bar = new ProgressBar(screen, "loading");
+  bar.update(1, 1, "measuring kernels");
+  assertEquals(screen.lines, [`measuring kernels  ${"█".repeat(24)}100 %`]);
+  bar.update(0, 1);
+  assertEquals(screen.lines, [`loading  ${"░".repeat(24)}  0 %`]);
+});

@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { processSurroundings } from "../../src/commands/model_command.ts";
 import { permissionsOf } from "../../src/commands/permissions.ts";
+import { run } from "../../src/commands/train.ts";
 import { writeTinyCheckpoint } from "../support/checkpoints.ts";
 import { ROOT, runDeno, RunningDeno } from "../support/process.ts";
+import { Pipe, Screen } from "../support/screen.ts";
 
 const UPDATES = 9;
 
@@ -72,6 +75,22 @@ Deno.test("train begins with random weights where only config and tokenizer are 
     assertEquals(status, 0);
     // Its head is silent: all of 257 tokens are equally likely.
     assertStringIncludes(stdout, `NELBO ${Math.log(257).toFixed(3)}`.slice(0, 10));
+  });
+});
+
+Deno.test("train shows on a terminal how much of its texts it has read", async () => {
+  await withTraining(async ({ args }) => {
+    const all = args("out", "--updates", "1");
+    const screen = new Screen(60, 4);
+    const status = await run(all.slice(all.indexOf("train") + 1), {
+      ...processSurroundings(),
+      stdout: new Pipe(),
+      stderr: screen,
+    });
+    assertEquals(status, 0);
+    // The text, then the held-out one.
+    assertEquals(screen.written.match(/\rtokenising [^\r]*100 %/g)?.length, 2);
+    assertEquals(screen.lines.join("").trim(), "");
   });
 });
 

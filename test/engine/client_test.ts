@@ -5,16 +5,16 @@ import { BLOCK, END, Line, readAll, refusal, REQUEST } from "../support/engine_l
 import { BYTE_MODEL } from "../support/scripted_engine.ts";
 
 Deno.test("EngineClient is loading until the engine is ready", async () => {
-  const progress: number[][] = [];
+  const progress: unknown[][] = [];
   const line = new Line({ onProgress: (...each) => progress.push(each) });
   assertEquals(line.client.status, "loading");
   assertEquals(refusal(line.client), "model_loading");
   assertThrows(() => line.client.model, TypeError, "still loading");
-  line.answer({ type: "progress", done: 1, total: 2 });
+  line.answer({ type: "progress", stage: "loading", done: 1, total: 2 });
   line.answer({ type: "ready", model: BYTE_MODEL });
   assertEquals(await line.client.ready, BYTE_MODEL);
   assertEquals([line.client.status, line.client.model], ["ready", BYTE_MODEL]);
-  assertEquals([progress, line.sent], [[[1, 2]], []]);
+  assertEquals([progress, line.sent], [[[1, 2, "loading"]], []]);
 });
 
 Deno.test("EngineClient rejects those who wait for an engine that does not start", async () => {

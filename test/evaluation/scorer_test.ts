@@ -93,11 +93,11 @@ gpuTest("score() tells every copy its noise level", async (gpu) => {
   assertExpected(await score(gpu, network, { rows: 512 }), TINY_TC, 1e-5);
 });
 
-for (const format of ["f16", "int8"] as const) {
+for (const [format, tolerance] of [["f16", 5e-3], ["int8", 5e-2], ["int4", 0.5]] as const) {
   gpuTest(`score() runs on ${format} weights`, async (gpu) => {
     using network = loadNetwork(gpu, TINY, { format });
-    // Rounded weights, keys and values: int8 keeps 7 bits of 32 neighbours' largest.
-    const tolerance = format === "f16" ? 5e-3 : 5e-2;
+    // Rounded weights, keys and values: int8 keeps 7 bits of 32 neighbours' largest, int4 a sixteenth of
+    // what lies between their ends.
     assertExpected(await score(gpu, network, { rows: 512 }), TINY, tolerance);
   });
 }

@@ -144,3 +144,12 @@ Deno.test("streams are framed to the byte", async (t) => {
     assertEquals(parts.at(-1), "");
   });
 });
+
+Deno.test("HEAD tells the length of the body that it leaves out", async () => {
+  await using server = await TestServer.start();
+  for (const path of ["/v1/models", "/openapi.json", "/", "/nowhere"]) {
+    const { byteLength } = await (await fetch(server.address + path)).bytes();
+    const { headers } = await fetch(server.address + path, { method: "HEAD" });
+    assertEquals([path, headers.get("content-length")], [path, String(byteLength)]);
+  }
+});

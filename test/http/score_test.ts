@@ -33,7 +33,7 @@ Deno.test("the shipped model finds its own register likely, the same at every ti
   const asked = { input: [STORY, "Zw qk xj vf"], samples: 4, seed: 5 };
   const { data, seed } = await score(server, asked);
   const [story, noise] = data;
-  // On stories the model's bound is 9.25; bytes without sense are hundreds.
+  // On stories the model's bound is 9; bytes without sense are hundreds.
   assert(story.perplexity > 1 && story.perplexity < 60, `perplexity ${story.perplexity}`);
   assert(noise.perplexity > 4 * story.perplexity, `perplexity ${noise.perplexity}`);
   assert(story.stderr > 0 && story.stderr < story.nelbo, `error ${story.stderr}`);

@@ -158,8 +158,8 @@ async function addGated(
 for (const target of TARGETS) {
   for (
     const [conditions, format] of [
-      ...[[3, "f32"], [3, "f16"], [3, "int8"], [1, "f32"]] as const,
-      ...[[0, "f32"], [0, "f16"], [0, "int8"]] as const,
+      ...[[3, "f32"], [3, "f16"], [3, "int8"], [3, "int4"], [1, "f32"]] as const,
+      ...[[0, "f32"], [0, "f16"], [0, "int8"], [0, "int4"]] as const,
     ]
   ) {
     const how = conditions === 0 ? "without a gate" : `gated by ${conditions} conditions`;

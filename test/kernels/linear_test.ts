@@ -71,44 +71,51 @@ for (const format of FORMATS) {
   });
 }
 
-gpuTest("linear() keeps blocks of int8 apart, whatever their scales", async (gpu) => {
-  const [inputs, outputs] = [96, 32];
-  // Blocks of zeros, of one value, tiny ones and large ones, with one outlier or none.
-  const scales = [0, 1e-20, 1, 1e6];
-  const values = noise(outputs * inputs, 2).map((each, i) => {
-    const block = Math.floor(i / 32);
-    return scales[block % 4]! *
-      (block % 5 === 0 ? -1 : block % 7 === 0 && i % 32 === 9 ? 30 : each);
-  });
-  using matrix = makeMatrix(gpu, { inputs, outputs, format: "int8", biasScale: 0, values });
-  using counts = uploadCounts(gpu, { rows: 3 });
-  for (const deviceClass of deviceClassesOf(gpu)) {
-    // One block of the inputs at a time: large results would hide small ones.
-    for (const block of [0, 1, 2]) {
-      const x = noise(3 * inputs).map((each, i) =>
-        Math.floor(i % inputs / 32) === block ? each : 0
-      );
-      const y = await multiplyLive(gpu, matrix, { x, counts, deviceClass });
-      const expected = matrix.product(x);
-      for (const [i, scale] of scales.entries()) {
-        const isOf = (_: number, at: number) => (at % outputs * 3 + block) % 4 === i;
-        const label = `${deviceClass}, block ${block}, ${scale}`;
-        assertClose(y.filter(isOf), expected.filter(isOf), {}, label);
+// Blocks of zeros, of one value, tiny ones and large ones, with one outlier or none. Halves reach
+// less far.
+const BLOCK_SCALES = { int8: [0, 1e-20, 1, 1e6], int4: [0, 1e-2, 1, 1e3] } as const;
+
+for (const format of ["int8", "int4"] as const) {
+  gpuTest(`linear() keeps blocks of ${format} apart, whatever their scales`, async (gpu) => {
+    const [inputs, outputs] = [96, 32];
+    const scales = BLOCK_SCALES[format];
+    const values = noise(outputs * inputs, 2).map((each, i) => {
+      const block = Math.floor(i / 32);
+      return scales[block % 4]! *
+        (block % 5 === 0 ? -1 : block % 7 === 0 && i % 32 === 9 ? 30 : each);
+    });
+    using matrix = makeMatrix(gpu, { inputs, outputs, format, biasScale: 0, values });
+    using counts = uploadCounts(gpu, { rows: 3 });
+    for (const deviceClass of deviceClassesOf(gpu)) {
+      // One block of the inputs at a time: large results would hide small ones.
+      for (const block of [0, 1, 2]) {
+        const x = noise(3 * inputs).map((each, i) =>
+          Math.floor(i % inputs / 32) === block ? each : 0
+        );
+        const y = await multiplyLive(gpu, matrix, { x, counts, deviceClass });
+        const expected = matrix.product(x);
+        for (const [i, scale] of scales.entries()) {
+          const isOf = (_: number, at: number) => (at % outputs * 3 + block) % 4 === i;
+          const label = `${deviceClass}, block ${block}, ${scale}`;
+          assertClose(y.filter(isOf), expected.filter(isOf), {}, label);
+        }
       }
     }
-  }
-});
-
-for (const value of [NaN, Infinity]) {
-  gpuTest(`linear() does not lose a weight of ${value} in int8`, async (gpu) => {
-    const values = noise(32 * 64).fill(value, 3 * 64 + 40, 3 * 64 + 41);
-    using matrix = makeMatrix(gpu, { inputs: 64, outputs: 32, format: "int8", values });
-    using counts = uploadCounts(gpu, { rows: 1 });
-    for (const deviceClass of deviceClassesOf(gpu)) {
-      const y = await multiplyLive(gpu, matrix, { x: noise(64), counts, deviceClass });
-      assertEquals([...y.keys()].filter((n) => !Number.isFinite(y[n])), [3], deviceClass);
-    }
   });
+}
+
+for (const format of ["int8", "int4"] as const) {
+  for (const value of [NaN, Infinity]) {
+    gpuTest(`linear() does not lose a weight of ${value} in ${format}`, async (gpu) => {
+      const values = noise(32 * 64).fill(value, 3 * 64 + 40, 3 * 64 + 41);
+      using matrix = makeMatrix(gpu, { inputs: 64, outputs: 32, format, values });
+      using counts = uploadCounts(gpu, { rows: 1 });
+      for (const deviceClass of deviceClassesOf(gpu)) {
+        const y = await multiplyLive(gpu, matrix, { x: noise(64), counts, deviceClass });
+        assertEquals([...y.keys()].filter((n) => !Number.isFinite(y[n])), [3], deviceClass);
+      }
+    });
+  }
 }
 
 for (const counted of ["rows", "heads"] as const) {
@@ -146,7 +153,7 @@ gpuTest("linear() gives parts of the heads the bits of all", async (gpu) => {
   }
 });
 
-for (const [format, bytes] of [["f32", 4], ["f16", 2], ["int8", 1]] as const) {
+for (const [format, bytes] of [["f32", 4], ["f16", 2], ["int8", 1], ["int4", 0.5]] as const) {
   gpuTest(`linear() gives a matrix of ${format} in parts the bits of the whole`, async (gpu) => {
     const options = { inputs: 64, outputs: 288, format };
     using whole = makeMatrix(gpu, options);
@@ -168,7 +175,7 @@ for (const [format, bytes] of [["f32", 4], ["f16", 2], ["int8", 1]] as const) {
   });
 }
 
-for (const format of ["f16", "int8"] as const) {
+for (const format of ["f16", "int8", "int4"] as const) {
   gpuTest(`linear() multiplies ${format} that was uploaded in two pieces`, async (gpu) => {
     // A piece of 8 MiB has 8,192 rows of 256 floats.
     using matrix = makeMatrix(gpu, { inputs: 256, outputs: 8192 + 64, format });

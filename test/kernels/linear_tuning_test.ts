@@ -40,8 +40,13 @@ Deno.test("tuneLinear() measures every variant and goes by what it finds", async
     dispatches = 0;
     return time;
   };
-  const costs = await tuneLinear(gpu, now);
+  const told: number[][] = [];
+  const onProgress = (...progress: number[]) => void told.push(progress);
+  const costs = await tuneLinear(gpu, now, { onProgress });
   assertEquals([...costs!], heights.map((rows) => [rows, 1]));
+  // One submission compiles a variant, six measure it.
+  const submissions = 7 * heights.length;
+  assertEquals(told, Array.from({ length: submissions }, (_, i) => [i + 1, submissions]));
   // Where all tiles cost the same, the least number of them is taken.
   assertEquals(chooseLinear(gpu, 40).rows, heights.at(-1));
 });

@@ -2,13 +2,20 @@
 import { assertEquals } from "@std/assert";
 import { linear } from "../../kernels/mod.ts";
 import type { DeviceClass, Gpu, Tensor } from "../../src/gpu/mod.ts";
-import { type LinearWeight, uploadLinear, type WeightFormat } from "../../src/weights/formats.ts";
+import {
+  formatOf,
+  type LinearWeight,
+  uploadLinear,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+} from "../../src/weights/formats.ts";
+import type { StoredRows } from "../../src/weights/formats/format.ts";
 import * as reference from "../reference/forward.ts";
 import { noise, readFloats, upload } from "../support/gpu.ts";
 import { pair } from "./host_cache.ts";
 import { fillNextScratch, matrixSource, passOf, rounded, uploadCounts } from "./tables.ts";
 
-export const FORMATS: readonly WeightFormat[] = ["f32", "f16", "int8"];
+export const FORMATS = WEIGHT_FORMATS;
 /** One row, every edge of the tiles of 4, 8 and 16 rows, several tiles with a rest, one of 64. */
 export const ROWS = [1, 2, 4, 5, 8, 9, 16, 17, 33, 70];
 export const MOST_ROWS = 70;
@@ -35,12 +42,34 @@ export function makeMatrix(
   const values = options.values ?? noise(outputs * inputs, 2);
   const bias = noise(outputs, 3).map((each) => each * biasScale);
   const weight = uploadLinear(gpu, matrixSource(values, inputs, bias), { name: "w", format });
-  const stored = format === "int8" ? quantized(values) : rounded(values, format);
+  const stored = storedAs(format, values);
   return {
     weight,
     product: (x) => reference.linear(x, stored, { width: inputs, bias }),
     [Symbol.dispose]: () => weight[Symbol.dispose](),
   };
+}
+
+/** What a format keeps of values, in float64. */
+function storedAs(format: WeightFormat, values: Float32Array<ArrayBuffer>): ArrayLike<number> {
+  switch (format) {
+    case "int8":
+      return quantized(values);
+    case "int4":
+      return opened(formatOf("int4").store(values, "w"));
+    default:
+      return rounded(values, format);
+  }
+}
+
+/** What int4 rows stand for; how they are rounded is another test's affair. */
+export function opened({ values, scales }: StoredRows): Float64Array {
+  const halves = new Float16Array(scales.buffer);
+  return Float64Array.from({ length: 2 * values.length }, (_, i) => {
+    const group = Math.floor(i / 32);
+    const integer = Math.floor(values[Math.floor(i / 2)]! / 16 ** (i % 2)) % 16;
+    return Math.fround(integer * halves[2 * group]! + halves[2 * group + 1]!);
+  });
 }
 
 /** What int8 keeps: whole multiples of a 127th of the largest of 32 neighbours. */

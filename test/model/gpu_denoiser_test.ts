@@ -22,8 +22,8 @@ gpuTest("GpuDenoiser gives details to whom they are due, pass by pass", async (g
     const burst = denoiser.record(order.map((slot) => ({ lanes: [slot], prompts: [] })));
     burst.submit();
     const results = (await burst.read()).flat();
-    denoiser.close(0);
-    denoiser.close(1);
+    denoiser.close(0, null);
+    denoiser.close(1, null);
     return results;
   };
   const [first, other] = await lanes([0, 1]);

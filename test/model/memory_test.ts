@@ -12,6 +12,7 @@ import { writeTinyQwen } from "../support/qwen_checkpoints.ts";
 const MODELS = [
   { directory: "../../models/tinystories-bd3lm", format: "f16", slots: 8, rows: 256 },
   { directory: "../../models/tinystories-bd3lm", format: "int8", slots: 2, rows: 2048 },
+  { directory: "../../models/tinystories-bd3lm", format: "int4", slots: 2, rows: 256 },
   { directory: "../fixtures/bd3lm-small", format: "f32", slots: 3, rows: 1 },
 ] as const;
 

@@ -6,17 +6,26 @@
 import { join } from "@std/path";
 import { parseArgs } from "@std/cli";
 import { z } from "zod";
+import { SHIPPED_MODEL } from "../../src/commands/config.ts";
+import { ProgressFile } from "../../src/training/progress_file.ts";
 import { drawPlots } from "./plots.ts";
 import { measureQuality, type Quality } from "./quality.ts";
 import { RESULTS, type Results } from "./results.ts";
 import { measureScratch } from "./scratch.ts";
 import { refreshTables, tablesOf } from "./tables.ts";
+import { drawTraining } from "./training.ts";
 
 const USAGE = "Usage: deno task paper quality [--texts N]\n" +
   "       deno task paper scratch --text FILE --valid FILE --out DIR\n" +
   "       deno task paper draw";
 const FOLDER = join(import.meta.dirname!, "../../docs/paper");
 const DOCUMENT = `${FOLDER}.md`;
+
+/**
+ * What the trainer's own evaluation says of the original model, on the windows and with the masks
+ * of the progress file of the one that ships.
+ */
+const BEFORE_TRAINING = [{ blockSize: 8, nelbo: 2.2028 }, { blockSize: 4, nelbo: 2.1539 }];
 
 const path = z.string().min(1);
 const Arguments = z.union([
@@ -52,7 +61,7 @@ function write(name: keyof Results, report: unknown): void {
   Deno.writeTextFileSync(pathOf(name), JSON.stringify(report, null, 1) + "\n");
 }
 
-/** Makes plots and tables of all measurements. */
+/** Makes plots and tables of all measurements, and the plot of the card of the model that ships. */
 function draw(): void {
   const read = <Name extends keyof Results>(name: Name) =>
     RESULTS[name].parse(JSON.parse(Deno.readTextFileSync(pathOf(name)))) as Results[Name];
@@ -63,6 +72,9 @@ function draw(): void {
   for (const [name, svg] of Object.entries(drawPlots(results))) {
     Deno.writeTextFileSync(join(FOLDER, `${name}.svg`), svg);
   }
+  const { directory } = SHIPPED_MODEL;
+  const { rows } = new ProgressFile(join(directory, "progress.csv"), Infinity);
+  Deno.writeTextFileSync(join(directory, "training.svg"), drawTraining(rows, BEFORE_TRAINING));
   const document = Deno.readTextFileSync(DOCUMENT);
   Deno.writeTextFileSync(DOCUMENT, refreshTables(document, tablesOf(results)));
 }

@@ -16,7 +16,7 @@ function blockSizes({ results }: Results["block_sizes"]): Chart {
     ...{ x: each.block_size, y: each.nelbo_per_token, error: each.stderr },
   }));
   return {
-    series: [{ name: "the shipped model", points, style: "both" }],
+    series: [{ name: "the original model", points, style: "both" }],
     x: { title: "block size", isLogarithmic: true },
     y: { title: "NELBO, nats per token", from: wholeBelow(points) },
     legend: "top-left",

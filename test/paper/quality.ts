@@ -1,5 +1,4 @@
 import { join } from "@std/path";
-import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { loadTokenizer } from "../../src/commands/load_tokenizer.ts";
 import { readTextFile } from "../../src/commands/text_file.ts";
 import { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
@@ -11,6 +10,7 @@ import { splitTexts } from "../../src/training/windows.ts";
 import { Checkpoint } from "../../src/weights/checkpoint.ts";
 import { DeviceEngine, type Outcome, requestOf } from "../support/device_engine.ts";
 import { finish } from "../support/finish.ts";
+import { ORIGINAL_MODEL } from "../support/original_model.ts";
 import { repeatedShare } from "./repetition.ts";
 
 const EXCERPT = join(import.meta.dirname!, "../fixtures/tinystories-valid-excerpt.txt.gz");
@@ -64,7 +64,7 @@ interface Written {
 }
 
 /**
- * Lets the shipped model go on from the beginnings of held-out stories with every setting, the same
+ * Lets the original model go on from the beginnings of held-out stories with every setting, the same
  * prompts and seeds, and asks the model itself how likely it finds what was written.
  *
  * @param report Called with each line of the table.
@@ -75,7 +75,7 @@ export async function measureQuality(
 ): Promise<QualityReport> {
   const stories = await readStories(texts);
   using gpu = await Gpu.open();
-  await using engine = await DeviceEngine.open(gpu, SHIPPED_MODEL.directory, {
+  await using engine = await DeviceEngine.open(gpu, ORIGINAL_MODEL.directory, {
     slots: SLOTS,
     format: FORMAT,
   });
@@ -109,7 +109,7 @@ export function settingName(options: StrategyOptions): string {
 
 /** Beginnings of held-out stories and how they go on. */
 async function readStories(count: number): Promise<Written[]> {
-  using checkpoint = Checkpoint.open(SHIPPED_MODEL.directory);
+  using checkpoint = Checkpoint.open(ORIGINAL_MODEL.directory);
   const { vocabSize, bosToken } = readFamilyConfig(checkpoint);
   const tokenizer = loadTokenizer(checkpoint, vocabSize);
   const bos = bosToken === null ? [] : [bosToken];

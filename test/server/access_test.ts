@@ -162,3 +162,12 @@ Deno.test("an allowed origin may read every response, errors and streams include
     );
   }
 });
+
+Deno.test("an allowed origin may read why its host is refused, a foreign one may not", async () => {
+  const { send } = testApp({ settings: { corsOrigin: [FRIEND] } });
+  for (const [origin, shared] of [[FRIEND, FRIEND], ["https://evil.example", null]] as const) {
+    const response = await send("/health", { headers: { origin, host: "evil.example" } });
+    assertEquals(response.headers.get("access-control-allow-origin"), shared);
+    assertEquals(await codeOf(response), "host_not_allowed");
+  }
+});

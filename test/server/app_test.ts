@@ -73,11 +73,15 @@ Deno.test("other methods are 405 with the allowed ones", async () => {
   }
 });
 
-Deno.test("HEAD answers like GET without a body", async () => {
+Deno.test("HEAD answers like GET without a body, whose length it tells", async () => {
   const { send } = testApp();
-  const response = await send("/v1/models", { method: "HEAD" });
-  assertEquals(response.status, 200);
-  assertEquals(await response.text(), "");
+  for (const [path, status] of [["/v1/models", 200], ["/", 200], ["/nowhere", 404]] as const) {
+    const { byteLength } = await (await send(path)).bytes();
+    const response = await send(path, { method: "HEAD" });
+    assertEquals(response.status, status);
+    assertEquals(response.headers.get("content-length"), String(byteLength));
+    assertEquals(await response.text(), "");
+  }
 });
 
 Deno.test("a request target over 8192 bytes is 414", async () => {

@@ -58,13 +58,15 @@ function foldersIn(directory: string, family: RecordedFamily): string[] {
   return [...Deno.readDirSync(directory)]
     .filter((entry) => !entry.isFile)
     .map((entry) => join(directory, entry.name))
-    .filter((folder) => isOf(family, join(folder, "config.json")))
+    .filter((folder) => isOf(family, folder))
     .sort();
 }
 
-function isOf(family: RecordedFamily, configPath: string): boolean {
-  if (!hasFile(configPath)) return false;
-  const { model_type: type = "" } = readJson(configPath) as { model_type?: string };
+/** A checkpoint may stand there without recordings. */
+function isOf(family: RecordedFamily, folder: string): boolean {
+  const config = join(folder, "config.json");
+  if (!hasFile(config) || !hasFile(join(folder, "meta.json"))) return false;
+  const { model_type: type = "" } = readJson(config) as { model_type?: string };
   return (MODEL_TYPES[family] as readonly string[]).includes(type);
 }
 

@@ -10,6 +10,8 @@ import {
   type SequenceRequest,
 } from "../../src/engine/request.ts";
 import type { ScoreRequest, Scoring } from "../../src/engine/score.ts";
+import { NO_USE } from "../../src/engine/prefix_cache_use.ts";
+import type { PrefixCacheUse } from "../../src/model/denoiser.ts";
 import { scriptedDetails } from "./scripted_details.ts";
 import { halves } from "./scripted_score.ts";
 
@@ -40,6 +42,10 @@ export interface Script {
   readonly maxQueue?: number;
   /** Awaited before every denoising step; `step` counts over the whole engine from 0. */
   readonly beforeStep?: (step: number) => Promise<void> | void;
+  /** What the engine tells of its prefix cache; nothing was ever kept where it is left out. */
+  readonly prefixCache?: PrefixCacheUse;
+  /** Prompt tokens that a request finds stored; none where it is left out. */
+  readonly cachedTokens?: (request: SequenceRequest) => number;
   /** What `submit()` and `score()` throw. */
   readonly refusal?: Error;
   /** What `score()` gives; one half for every token where it is left out. */
@@ -84,6 +90,7 @@ export class ScriptedEngine implements Engine {
       freePages: 100 - this.#running,
       denoisePasses: this.#steps,
       commitPasses: 0,
+      prefixCache: this.#script.prefixCache ?? NO_USE,
       memory: { weights: 1, cache: 2, scratch: 3 },
       losses: 0,
     };
@@ -127,6 +134,8 @@ export class ScriptedEngine implements Engine {
   async #run(request: SequenceRequest, channel: Channel): Promise<void> {
     const { prompt, maxTokens, blockSize, stopTokens } = request;
     channel.push({ type: "admitted", queueMs: 0 });
+    const cachedTokens = this.#script.cachedTokens?.(request) ?? 0;
+    if (cachedTokens > 0) channel.push({ type: "prefilled", ms: 0, cachedTokens });
     let passes = 1;
     let reason: "length" | "eos" | "cancelled" = "length";
     for (let index = 0; index * blockSize < maxTokens && reason === "length"; index += 1) {

@@ -58,6 +58,20 @@ export class ScriptedSequence {
   }
 
   /**
+   * Finds the next prompt tokens in the cache.
+   *
+   * @throws {RangeError} If there are not as many.
+   */
+  skip(position: number, count: number): void {
+    this.prefill({
+      slot: 0,
+      position,
+      tokens: this.options.prompt.slice(position, position + count),
+      blockSize: this.options.blockSize,
+    });
+  }
+
+  /**
    * One denoising step.
    *
    * @throws {RangeError} If a part of the prompt is missing.
