@@ -100,11 +100,11 @@ export const SHARED: Readonly<Record<string, Field>> = {
     bad: ["0", "-1", "3", "33", "64", "1024", ...NOT_INTEGER, ...HUGE],
     isOfModel: true,
   },
-  // Of a block of 4.
+  // Of blocks of any of the sizes above.
   sub_block_size: {
-    good: ["1", "2.0", "4", "null"],
+    good: ["1", "1.0", "null"],
     wrong: NOT_NUMBER,
-    bad: ["0", "-1", "3", "8", ...NOT_INTEGER, ...HUGE],
+    bad: ["0", "-1", "3", "64", ...NOT_INTEGER, ...HUGE],
     isOfModel: true,
   },
   strategy: { ...oneOf(), good: [] },
