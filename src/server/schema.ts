@@ -29,8 +29,8 @@ export const MODEL_FIRST = "A default that the model has in its `defaults` comes
 const Strategy = z.enum(STRATEGIES).optional();
 
 /**
- * Fields of every generating endpoint. Limits that depend on the model are checked later, in
- * `planGeneration()`; options of the strategies are in the strategies' own schemas.
+ * Fields of every generating endpoint that say what to generate. Limits that depend on the model are
+ * checked later, in `planGeneration()`; options of the strategies are in the strategies' own schemas.
  */
 export const GENERATION_FIELDS = {
   model: z.string().optional()
@@ -88,7 +88,6 @@ export const GENERATION_FIELDS = {
     "strategy",
     "Remasking strategy: which masks a denoising step turns into tokens.",
   ),
-  ...FACT_FIELDS,
 };
 
 /**
@@ -114,6 +113,7 @@ export type GenerationFields = z.output<typeof GenerationFields>;
 /** Fields of a request to `/v1/blocks`, without the options of its strategy. */
 export const BlocksFields = z.strictObject({
   ...GENERATION_FIELDS,
+  ...FACT_FIELDS,
   ...LOGPROB_FIELDS,
   prompt: z.union([z.string(), z.array(z.int())]).default("")
     .describe("Text or token ids to go on from; an empty one is allowed."),
