@@ -54,10 +54,10 @@ export function postCompletions(
 ): (c: Context<AppEnv>) => Promise<Response> {
   return async (c) => {
     const request = parseGeneration(CompletionFields, await readJson(c.req.raw, parts.settings));
-    const { prompt: given, n, echo, stop, stream, stream_options: streamOptions, logprobs } = request;
+    const { prompt: given, n, echo, stop, stream, stream_options: streamOptions } = request;
     const prompts = promptsOf(given);
     checkAnswerFields(request, { prompts: prompts.length });
-    const asked = askedFacts(request, typeof logprobs === "number" ? logprobs : null);
+    const asked = askedFacts(request, countOf(request.logprobs));
     const model = await parts.models.find(request.model);
     const { randomBytes, settings: { maxOutputTokens } } = parts;
     const seed = request.seed ?? randomSeed(randomBytes);
@@ -86,6 +86,11 @@ export function postCompletions(
     };
     return await answerOpenAi(c, parts, { job, shape: SHAPE });
   };
+}
+
+/** Alternatives that are asked for; `null` where no probabilities are. */
+function countOf(logprobs: number | boolean): number | null {
+  return typeof logprobs === "number" ? logprobs : null;
 }
 
 function promptsOf(given: z.output<typeof CompletionFields>["prompt"]): Prompt[] {
