@@ -2,6 +2,14 @@
 export { attention, type CacheFormat, type PagedCache } from "./attention.ts";
 export { embed } from "./embed.ts";
 export { paddedHeadSize } from "./head_sizes.ts";
+export {
+  DETAIL_WORDS,
+  inspect,
+  readDetails,
+  type TokenDetails,
+  TOP_TOKENS,
+  type TopToken,
+} from "./inspect.ts";
 export { layerNorm } from "./layer_norm.ts";
 export { linear } from "./linear.ts";
 export { tuneLinear } from "./linear_tuning.ts";
@@ -9,6 +17,7 @@ export { logProb } from "./log_prob.ts";
 export { plan } from "./plan.ts";
 export { propose } from "./propose.ts";
 export { qkNorm } from "./qk_norm.ts";
+export { report } from "./report.ts";
 export { JOURNAL_HEADER, journalWords, reveal, STATUS } from "./reveal.ts";
 export { rmsNorm } from "./rms_norm.ts";
 export { MAX_POSITIONS, type RotaryTables, rotaryTables } from "./rotary.ts";

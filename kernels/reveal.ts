@@ -1,5 +1,6 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import headFields from "./heads.wgsl" with { type: "text" };
+import { DETAIL_WORDS } from "./inspect.ts";
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./reveal.wgsl" with { type: "text" };
 import sequenceFields from "./sequence.wgsl" with { type: "text" };
@@ -9,9 +10,12 @@ const kernel = defineKernel("reveal", source, headFields, proposalFields, sequen
 /** Words before the tokens of a journal entry. */
 export const JOURNAL_HEADER = 6;
 
-/** Words of a journal entry: the header, a block's tokens, and their confidences. */
-export function journalWords(blockSize: number): number {
-  return JOURNAL_HEADER + 2 * blockSize;
+/** Words of a journal entry: the header, a block's tokens, their confidences, and their details. */
+export function journalWords(
+  blockSize: number,
+  { isDetailed = false }: { readonly isDetailed?: boolean | undefined } = {},
+): number {
+  return JOURNAL_HEADER + (2 + (isDetailed ? DETAIL_WORDS : 0)) * blockSize;
 }
 
 /** What happened to a sequence in a pass: it was over before, denoised, failed, or committed a block. */

@@ -8,8 +8,8 @@
 //
 // burst, sequences, tokens: as in plan.wgsl. journal: per lane and pass, at the place the host gave:
 // status, start, steps, nfe, masks left, whether the sequence is over, the block's tokens, and for
-// each of its positions the confidence with which this pass revealed it, 0 where it did not. One
-// workgroup a lane; the first also clears the counts for the next pass.
+// each of its positions the confidence with which this pass revealed it, 0 where it did not; what
+// follows is report.wgsl's. One workgroup a lane; the first also clears the counts for the next pass.
 // Source: the rules of src/diffusion/remasking, each by the file of its name.
 
 struct Params {

@@ -24,6 +24,8 @@ struct Sequence {
   end: u32,
   // What ends it early; NO_TOKEN fills the rest.
   stop_tokens: array<u32, 4>,
+  // 1 where details of its tokens go to the journal, else 0.
+  is_detailed: u32,
 
   // Where it stands.
   phase: u32,

@@ -34,6 +34,8 @@ export interface Config extends ServerSettings {
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured at the start, for choices to go by that. */
   readonly tune: boolean;
+  /** Whether keys and values are kept for prompts that begin alike. */
+  readonly prefixCache: boolean;
   /** What a sequence may take at most where it cannot slide. */
   readonly context: number;
   /** `null` takes the model's own. */
@@ -101,6 +103,7 @@ const SETTINGS = {
     "storage on the device; else as precise as the file",
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
+  prefixCache: setting(toggle, true, "compute what prompts have in common once"),
   context: CAPACITY.context,
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
   apiKeyFile: optional({ ...text, placeholder: "FILE" }, "one API key per line; # comments"),

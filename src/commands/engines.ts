@@ -39,11 +39,12 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
-  const { weights, tune, contextLength, memoryBytes, ...rest } = options;
+  const { weights, tune, prefixCache, contextLength, memoryBytes, ...rest } = options;
   const { createWorker = createEngineWorker, ...others } = rest;
   const text = readText(source, options);
   const slots = options.maxConcurrent;
-  const open: OpenEngine = { ...source, weights, tune, contextLength, memoryBytes, slots };
+  const settings = { weights, tune, prefixCache, contextLength, memoryBytes, slots };
+  const open: OpenEngine = { ...source, ...settings };
   const supervisor = new EngineSupervisor({
     ...others,
     startWorker: () => {

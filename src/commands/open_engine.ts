@@ -19,6 +19,8 @@ export interface OpenEngine {
   readonly weights: WeightFormat | null;
   /** Whether kernels are measured first, for choices to go by that. */
   readonly tune: boolean;
+  /** Whether keys and values are kept for prompts that begin alike. */
+  readonly prefixCache: boolean;
   readonly slots: number;
   /** What a sequence may take at most where it cannot slide. */
   readonly contextLength: number;
@@ -68,7 +70,7 @@ export async function openEngine(
   },
 ): Promise<void> {
   const { gpu, source, observe = (denoiser) => denoiser } = parts;
-  const { id, directory, weights, slots, contextLength, memoryBytes, tune } = source;
+  const { id, directory, weights, slots, prefixCache, contextLength, memoryBytes, tune } = source;
   using checkpoint = Checkpoint.open(directory, source);
   const tell = (stage: StartStage) => (done: number, total: number) =>
     port.postMessage({ type: "progress", stage, done, total });
@@ -83,7 +85,7 @@ export async function openEngine(
   const options = { weights, slots, contextLength, scorePages, memoryBytes, onProgress };
   const { network, fill } = await allocateModel(gpu, checkpoint, options);
   using _ = network;
-  using denoiser = await GpuDenoiser.open(gpu, network, { slots });
+  using denoiser = await GpuDenoiser.open(gpu, network, { slots, prefixCache });
   using scorer = await Scorer.open(gpu, network, SERVED_SCORING);
   // The device compiles while the weights are read and packed.
   denoiser.warmUp();

@@ -39,6 +39,7 @@ export async function openModel(
   const running = startEngine(config.models[0]!, { // There is always a default model.
     weights: config.weights,
     tune: config.tune,
+    prefixCache: config.prefixCache,
     contextLength: config.context,
     memoryBytes: config.deviceMemoryBytes,
     chatTemplate: config.chatTemplate,

@@ -46,7 +46,11 @@ export async function openProfiledModel(
   };
   openEngine(port2, {
     gpu,
-    source: { ...source, weights, tune, contextLength, memoryBytes, slots: 1 },
+    // A prompt is to be measured, whatever was generated before.
+    source: {
+      ...{ ...source, weights, tune, prefixCache: false, contextLength, memoryBytes },
+      slots: 1,
+    },
     observe: (each) => {
       const timed = new TimedDenoiser(each, () => performance.now());
       denoiser.resolve(timed);

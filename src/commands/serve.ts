@@ -128,10 +128,11 @@ function openServer(
 
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
-  const { weights, tune, maxConcurrent, maxQueue, chatTemplate } = config;
+  const { weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate } = config;
   const { context: contextLength, deviceMemoryBytes: memoryBytes } = config;
   const options = {
-    ...{ weights, tune, maxConcurrent, maxQueue, chatTemplate, contextLength, memoryBytes },
+    ...{ weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate },
+    ...{ contextLength, memoryBytes },
     ...hooks,
   };
   return config.models.map((source) => startEngine(source, options));

@@ -1,4 +1,12 @@
-import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "../model/denoiser.ts";
+import type {
+  Burst,
+  Denoiser,
+  DenoiserLimits,
+  DeviceMemory,
+  PassPlan,
+  PrefixCacheUse,
+  Remains,
+} from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 
 /** What the host did with a burst, and when. */
@@ -40,6 +48,10 @@ export class TimedDenoiser implements Denoiser {
     return this.#denoiser.freePages;
   }
 
+  get prefixCache(): PrefixCacheUse {
+    return this.#denoiser.prefixCache;
+  }
+
   /**
    * Gives the spans since the last call, in the order of their ends, once every burst is read. The
    * next burst is number 0 again.
@@ -64,12 +76,20 @@ export class TimedDenoiser implements Denoiser {
     return this.#denoiser.pagesFor(options);
   }
 
+  hasRoom(options: SequenceOptions): boolean {
+    return this.#denoiser.hasRoom(options);
+  }
+
+  reuse(slot: number, position: number): number {
+    return this.#denoiser.reuse(slot, position);
+  }
+
   open(slot: number, options: SequenceOptions): void {
     this.#denoiser.open(slot, options);
   }
 
-  close(slot: number): void {
-    this.#denoiser.close(slot);
+  close(slot: number, remains: Remains | null): void {
+    this.#denoiser.close(slot, remains);
   }
 
   record(passes: readonly PassPlan[]): Burst {

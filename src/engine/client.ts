@@ -1,4 +1,5 @@
 import { Channel } from "./channel.ts";
+import { addUse, NO_USE } from "./prefix_cache_use.ts";
 import type {
   EngineLoad,
   FromEngine,
@@ -42,6 +43,7 @@ const NOTHING: EngineLoad = {
   freePages: 0,
   denoisePasses: 0,
   commitPasses: 0,
+  prefixCache: NO_USE,
   memory: { weights: 0, cache: 0, scratch: 0 },
 };
 
@@ -64,7 +66,7 @@ export class EngineClient implements Engine {
   #state: Exclude<Engine["status"], "draining"> = "loading";
   #isDraining = false;
   #nextId = 0;
-  /** As the Worker told last, passes summed up. */
+  /** As the Worker told last, counts summed up. */
   #load = NOTHING;
   #losses = 0;
   readonly #closed = Promise.withResolvers<void>();
@@ -155,7 +157,7 @@ export class EngineClient implements Engine {
     this.#port.onmessage = null;
     if (this.#state === "ready") this.#losses += 1;
     this.#state = this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed";
-    this.#load = sumPasses(this.#load, NOTHING);
+    this.#load = sumCounts(this.#load, NOTHING);
     this.#ready.reject(new EngineStartError(failure));
     this.#closed.resolve();
     this.abort(new SequenceError("device_lost", "The engine failed"));
@@ -210,7 +212,7 @@ export class EngineClient implements Engine {
         this.#options.onReady?.();
         return this.#ready.resolve(message.model);
       case "load":
-        return void (this.#load = sumPasses(this.#load, message.load));
+        return void (this.#load = sumCounts(this.#load, message.load));
       case "event": {
         const channel = this.#channels.get(message.id);
         if (message.event.type === "end") this.#channels.delete(message.id);
@@ -239,11 +241,12 @@ export class EngineClient implements Engine {
   }
 }
 
-function sumPasses(before: EngineLoad, now: EngineLoad): EngineLoad {
+function sumCounts(before: EngineLoad, now: EngineLoad): EngineLoad {
   return {
     ...now,
     denoisePasses: before.denoisePasses + now.denoisePasses,
     commitPasses: before.commitPasses + now.commitPasses,
+    prefixCache: addUse(before.prefixCache, now.prefixCache),
   };
 }
 

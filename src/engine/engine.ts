@@ -1,4 +1,5 @@
-import type { Burst, Denoiser, LaneResult, PassPlan } from "../model/denoiser.ts";
+import type { Burst, Denoiser, LaneResult, PassPlan, PrefixCacheUse } from "../model/denoiser.ts";
+import { NO_USE, useSince } from "./prefix_cache_use.ts";
 import type { EngineLoad } from "./protocol.ts";
 import { SequenceError, type SequenceEvent, type SequenceRequest } from "./request.ts";
 import { AdmissionError, Scheduler } from "./scheduler.ts";
@@ -46,6 +47,8 @@ export class EngineLoop {
   #promptRowMs = 0;
   /** Passes read since the listener was told last. */
   #passes = { denoise: 0, commit: 0 };
+  /** What the cache had done by then. */
+  #told: PrefixCacheUse = NO_USE;
 
   /**
    * @param options `now`: a clock in milliseconds. `nextTurn`: lets the messages that came in run.
@@ -238,7 +241,7 @@ export class EngineLoop {
 
   #fail(sequence: Sequence, error: SequenceError): void {
     sequence.cancel();
-    this.#scheduler.release(sequence);
+    this.#scheduler.release(sequence, { hasFailed: true });
     this.#endWith(sequence.id, error);
   }
 
@@ -248,11 +251,14 @@ export class EngineLoop {
   }
 
   #tellLoad(): void {
-    const { limits, freePages, memory } = this.#denoiser;
+    const { limits, freePages, memory, prefixCache } = this.#denoiser;
     const { denoise, commit } = this.#passes;
     this.#passes = { denoise: 0, commit: 0 };
+    const prefixUse = useSince(this.#told, prefixCache);
+    this.#told = prefixCache;
     const pages = { usedPages: limits.pages - freePages, freePages };
-    this.#listener.onLoad({ ...pages, denoisePasses: denoise, commitPasses: commit, memory });
+    const passes = { denoisePasses: denoise, commitPasses: commit };
+    this.#listener.onLoad({ ...pages, ...passes, prefixCache: prefixUse, memory });
   }
 
   #failAll(error: SequenceError): void {

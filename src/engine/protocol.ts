@@ -1,4 +1,4 @@
-import type { DeviceMemory } from "../model/denoiser.ts";
+import type { DeviceMemory, PrefixCacheUse } from "../model/denoiser.ts";
 import type { ScoreRequest, TextScore } from "./score.ts";
 import type { ModelInfo, SequenceError, SequenceEvent, SequenceRequest } from "./request.ts";
 
@@ -46,6 +46,8 @@ export interface EngineLoad {
   /** Passes since this was told last: with a denoising row, and those that only fill the cache. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  /** Counts since this was told last, too. */
+  readonly prefixCache: PrefixCacheUse;
   readonly memory: DeviceMemory;
 }
 

@@ -1,5 +1,5 @@
 import type { SamplingDefaults } from "../model/decoding_rules.ts";
-import type { DeviceMemory } from "../model/denoiser.ts";
+import type { DeviceMemory, PrefixCacheUse, TokenDetails } from "../model/denoiser.ts";
 import type { SequenceOptions } from "../model/sequence_state.ts";
 import type { ScoreRequest, Scoring } from "./score.ts";
 
@@ -9,6 +9,20 @@ export interface SequenceRequest extends SequenceOptions {
   readonly minEntropy: number;
   /** Whether {@linkcode StepEvent}s are wanted. */
   readonly trace: boolean;
+  /** Whether blocks tell how their tokens fell; not where left out. */
+  readonly tellsReveals?: boolean;
+}
+
+export type { TokenDetails };
+
+/** How a token fell. */
+export interface Reveal {
+  /** Denoising steps of its block until then, as in {@linkcode StepEvent}. */
+  readonly step: number;
+  /** Probability with which it was drawn. */
+  readonly confidence: number;
+  /** Where the request is for details. */
+  readonly details?: TokenDetails;
 }
 
 /** The first event: the sequence has left the line. */
@@ -23,6 +37,8 @@ export interface PrefilledEvent {
   readonly type: "prefilled";
   /** Milliseconds since admission. */
   readonly ms: number;
+  /** Prompt tokens that an earlier sequence has stored. */
+  readonly cachedTokens: number;
 }
 
 /** The state of a block after one denoising step, or when the commit before it gave its first token. */
@@ -40,6 +56,8 @@ export interface StepEvent {
   readonly revealed: readonly number[];
   /** Probabilities of the tokens drawn there, in the order of `revealed`. */
   readonly confidence: readonly number[];
+  /** Likewise, where the request is for details. */
+  readonly details?: readonly TokenDetails[];
 }
 
 /** A finished block. */
@@ -51,6 +69,8 @@ export interface BlockEvent {
   readonly position: number;
   /** 1 … blockSize token ids, cut after the stop token or at the length. */
   readonly tokens: readonly number[];
+  /** How they fell, where the request asks. */
+  readonly reveals?: readonly Reveal[];
   readonly steps: number;
   readonly nfe: number;
   /** Milliseconds since the block before it (or admission). */
@@ -139,6 +159,7 @@ export interface EngineStats {
   /** Passes with a denoising row, and those that only fill the cache. */
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  readonly prefixCache: PrefixCacheUse;
   /** Bytes on the device. */
   readonly memory: DeviceMemory;
   /** How often the device was lost, with its engine or by itself. */

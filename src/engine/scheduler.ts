@@ -73,8 +73,7 @@ export class Scheduler {
     const [first] = this.#waiting;
     const slot = this.#freeSlots.at(-1);
     if (!first || slot === undefined) return null;
-    const pages = this.#denoiser.pagesFor(first.request);
-    if (pages > this.#denoiser.freePages) return null;
+    if (!this.#denoiser.hasRoom(first.request)) return null;
     this.#waiting.shift();
     try {
       this.#denoiser.open(slot, first.request);
@@ -83,18 +82,23 @@ export class Scheduler {
     }
     this.#freeSlots.pop();
     const { id, request, since } = first;
-    const capacity = pages * this.#denoiser.limits.pageTokens;
+    const capacity = this.#denoiser.pagesFor(request) * this.#denoiser.limits.pageTokens;
     const start = this.#denoiser.firstBlockStart(request);
     const queueMs = now - since;
     const sequence = new Sequence(id, request, { slot, start, now, queueMs, capacity });
     this.#running.set(id, sequence);
+    this.#reuse(sequence);
     return sequence;
   }
 
-  /** Frees the slot of a sequence that has ended. The device keeps the order of what is in flight. */
-  release({ id, slot }: Sequence): void {
+  /**
+   * Frees the slot of a sequence that has ended. The device keeps the order of what is in flight.
+   *
+   * @param options `hasFailed`: nothing of it is kept for others.
+   */
+  release({ id, slot, remains }: Sequence, { hasFailed = false } = {}): void {
     if (!this.#running.delete(id)) return;
-    this.#denoiser.close(slot);
+    this.#denoiser.close(slot, hasFailed ? null : remains);
     this.#freeSlots.push(slot);
   }
 
@@ -123,6 +127,7 @@ export class Scheduler {
     const first = this.#turn++ % Math.max(1, sequences.length);
     for (const sequence of [...sequences.slice(first), ...sequences.slice(0, first)]) {
       const least = isFirst && prompts.length === 0 ? sequence.request.blockSize : 0;
+      this.#reuse(sequence);
       const prompt = sequence.takePrompt(Math.min(rows, Math.max(promptRows, least)));
       if (prompt) {
         prompts.push(prompt);
@@ -136,5 +141,10 @@ export class Scheduler {
       rows -= needed;
     }
     return { lanes, prompts };
+  }
+  /** Skips the prompt rows that others have stored by now. */
+  #reuse(sequence: Sequence): void {
+    if (sequence.isPrefilled) return;
+    sequence.skipPrompt(this.#denoiser.reuse(sequence.slot, sequence.planned));
   }
 }

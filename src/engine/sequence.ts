@@ -1,5 +1,5 @@
-import type { LaneResult, PromptRows } from "../model/denoiser.ts";
-import type { SequenceEvent, SequenceRequest } from "./request.ts";
+import type { LaneResult, PromptRows, Remains } from "../model/denoiser.ts";
+import type { Reveal, SequenceEvent, SequenceRequest } from "./request.ts";
 import { cutBlock, type EndReason, ENTROPY_WINDOW } from "./stop.ts";
 
 /** One request inside the engine, from its slot to its end. Follows what the device reports. */
@@ -13,8 +13,10 @@ export class Sequence {
   /** Prompt tokens before the first block, and those of them that were planned. */
   readonly #promptEnd: number;
   #prefilled = 0;
-  /** Prompt tokens known to be in the cache. */
+  /** Prompt tokens known to be in the cache, and those of them that an earlier sequence has stored. */
   #stored = 0;
+  #reused = 0;
+  #isPrefillTold = false;
   readonly #admittedAt: number;
   /** Passes that were planned and not yet read. */
   #inFlight = 0;
@@ -25,12 +27,16 @@ export class Sequence {
   #generated = 0;
   #recent: number[] = [];
   #blocks = 0;
+  /** Tokens of the prompt and of the clean blocks. */
+  readonly #tokens: number[];
   #blockStartedAt: number;
   /** Position of the current block when the device last reported, and the masks left in it. */
   #start: number;
   #masked: number;
-  /** The block's tokens then, for traces. */
-  #before: readonly (number | null)[] | null = null;
+  /** Whether the device has ended it. */
+  #isOver = false;
+  /** How the generated tokens of the block fell, by their place; for those who want to know. */
+  #reveals: Reveal[] = [];
   #end: EndReason | "cancelled" | null = null;
 
   constructor(
@@ -53,6 +59,7 @@ export class Sequence {
     this.#admittedAt = admission.now;
     this.#blockStartedAt = admission.now;
     this.#promptEnd = admission.start;
+    this.#tokens = [...request.prompt];
     this.#start = admission.start;
     this.#masked = this.#promptEnd + request.blockSize - request.prompt.length;
   }
@@ -60,6 +67,23 @@ export class Sequence {
   /** Whether the whole prompt was planned, so that denoising may begin. */
   get isPrefilled(): boolean {
     return this.#prefilled === this.#promptEnd;
+  }
+
+  /** Prompt tokens that were planned. */
+  get planned(): number {
+    return this.#prefilled;
+  }
+
+  /** What it leaves behind in the cache. */
+  get remains(): Remains {
+    const { blockSize } = this.request;
+    // The device is at a block when those before it are stored. It may be further by now.
+    const end = this.#stored === this.#promptEnd ? this.#start : this.#stored;
+    const ahead = this.#isOver ? 0 : this.#inFlight;
+    return {
+      tokens: this.#tokens.slice(0, end),
+      reach: this.#start + (1 + ahead) * blockSize,
+    };
   }
 
   /** Whether it takes part in no further pass. */
@@ -91,6 +115,13 @@ export class Sequence {
     return { slot: this.slot, position, tokens, blockSize };
   }
 
+  /** Notes that the next `count` prompt tokens are stored already. */
+  skipPrompt(count: number): void {
+    this.#prefilled += count;
+    this.#stored += count;
+    this.#reused += count;
+  }
+
   /** Notes that a pass was planned. */
   planPass({ withPrompt }: { readonly withPrompt: boolean }): void {
     this.#inFlight += 1;
@@ -100,14 +131,13 @@ export class Sequence {
 
   /** The event of its admission. */
   admitted(): SequenceEvent[] {
-    return [{ type: "admitted", queueMs: this.#queueMs }];
+    return [{ type: "admitted", queueMs: this.#queueMs }, ...this.#tellPrefilled(this.#admittedAt)];
   }
 
   /** Notes that `count` more prompt tokens are in the cache. */
   prefill(count: number, now: number): SequenceEvent[] {
     this.#stored += count;
-    if (this.hasEnded || this.#stored < this.#promptEnd) return [];
-    return [{ type: "prefilled", ms: now - this.#admittedAt }];
+    return this.#tellPrefilled(now);
   }
 
   /** Follows one pass; the events that it gives rise to. */
@@ -118,7 +148,12 @@ export class Sequence {
     this.#sharesFirstPass = false;
     this.#start = result.start;
     this.#masked = result.masked;
-    const events = this.request.trace ? [this.#step(result)] : [];
+    this.#isOver = result.isOver;
+    // The last of the prompt may have been there by itself.
+    const events = this.#tellPrefilled(now);
+    const { trace, tellsReveals = false } = this.request;
+    const revealed = trace || tellsReveals ? this.#noteReveals(result) : [];
+    if (trace) events.push(this.#step(result, revealed));
     const isDone = result.masked === 0 || result.isOver;
     return isDone ? [...events, ...this.#block(result, now)] : events;
   }
@@ -128,25 +163,49 @@ export class Sequence {
     return this.hasEnded ? [] : [this.#finish("cancelled")];
   }
 
-  #step(result: LaneResult): SequenceEvent {
-    const { start, step, nfe, masked } = result;
-    const firstGenerated = Math.max(0, this.request.prompt.length - start);
-    const tokens = result.tokens.slice(firstGenerated);
-    const before = this.#before;
-    const revealed = tokens.flatMap((token, i) =>
-      token !== null && (before?.[i] ?? null) === null ? [i] : []
+  /** The event of the prompt's end, once. */
+  #tellPrefilled(now: number): SequenceEvent[] {
+    const isDue = this.#promptEnd > 0 && this.#stored === this.#promptEnd;
+    if (this.hasEnded || !isDue || this.#isPrefillTold) return [];
+    this.#isPrefillTold = true;
+    return [{ type: "prefilled", ms: now - this.#admittedAt, cachedTokens: this.#reused }];
+  }
+
+  /** Notes how tokens fell. Returns the places of those that are new among the generated ones. */
+  #noteReveals({ tokens, start, step, confidence, details }: LaneResult): number[] {
+    const first = this.#firstGenerated(start);
+    const revealed = tokens.slice(first).flatMap((token, i) =>
+      token !== null && this.#reveals[i] === undefined ? [i] : []
     );
-    this.#before = masked === 0 ? null : tokens;
-    const confidence = revealed.map((i) => result.confidence[firstGenerated + i]!);
-    return { type: "step", block: this.#blocks, step, nfe, tokens, revealed, confidence };
+    for (const i of revealed) {
+      const reveal = { step, confidence: confidence[first + i]! };
+      const more = details?.[first + i];
+      this.#reveals[i] = more ? { ...reveal, details: more } : reveal;
+    }
+    return revealed;
+  }
+
+  #step(result: LaneResult, revealed: readonly number[]): SequenceEvent {
+    const { start, step, nfe } = result;
+    const tokens = result.tokens.slice(this.#firstGenerated(start));
+    const reveals = revealed.map((i) => this.#reveals[i]!); // Noted before.
+    const confidence = reveals.map((reveal) => reveal.confidence);
+    const event = { block: this.#blocks, step, nfe, tokens, revealed, confidence };
+    if (!this.request.isDetailed) return { type: "step", ...event };
+    return { type: "step", ...event, details: reveals.map(({ details }) => details!) };
+  }
+
+  /** The place in a block at `start` of the first token that is not of the prompt. */
+  #firstGenerated(start: number): number {
+    return Math.max(0, this.request.prompt.length - start);
   }
 
   #block({ tokens, start, step, nfe }: LaneResult, now: number): SequenceEvent[] {
-    const { prompt, maxTokens, stopTokens, minEntropy } = this.request;
+    const { prompt, maxTokens, stopTokens, minEntropy, tellsReveals } = this.request;
     const firstMask = tokens.indexOf(null);
     const known = firstMask < 0 ? tokens : tokens.slice(0, firstMask);
     const clean = known.filter((token) => token !== null);
-    const cut = cutBlock(clean.slice(Math.max(0, prompt.length - start)), {
+    const cut = cutBlock(clean.slice(this.#firstGenerated(start)), {
       left: maxTokens - this.#generated,
       stopTokens,
       minEntropy,
@@ -157,12 +216,15 @@ export class Sequence {
       index: this.#blocks,
       position: prompt.length + this.#generated,
       tokens: cut.tokens,
+      ...(tellsReveals && { reveals: this.#reveals.slice(0, cut.tokens.length) }),
       steps: step,
       nfe,
       ms: now - this.#blockStartedAt,
       last: cut.end !== null,
     };
     this.#blocks += 1;
+    this.#reveals = [];
+    this.#tokens.splice(start, Infinity, ...clean);
     this.#generated += cut.tokens.length;
     this.#recent = [...this.#recent, ...cut.tokens].slice(-ENTROPY_WINDOW);
     this.#blockStartedAt = now;

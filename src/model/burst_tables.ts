@@ -1,12 +1,23 @@
-import { JOURNAL_HEADER, journalWords, ROW_WORDS, STATUS, writeRow } from "../../kernels/mod.ts";
+import {
+  DETAIL_WORDS,
+  JOURNAL_HEADER,
+  journalWords,
+  readDetails,
+  ROW_WORDS,
+  STATUS,
+  writeRow,
+} from "../../kernels/mod.ts";
 import type { Copy, Gpu, Readback, Tensor } from "../gpu/mod.ts";
 import type { DenoiserLimits, LaneResult, PassPlan, PromptRows } from "./denoiser.ts";
+import type { SequenceOptions } from "./sequence_state.ts";
+
+/** What the size of a sequence's entries depends on. */
+type EntryOptions = Pick<SequenceOptions, "blockSize" | "isDetailed">;
 
 /** Place of one lane's result in the journal. */
-interface Entry {
+interface Entry extends EntryOptions {
   readonly slot: number;
   readonly at: number;
-  readonly blockSize: number;
 }
 
 const STATUS_NAMES = {
@@ -47,7 +58,7 @@ export class BurstTables implements Disposable {
   /** Bytes of the longest journal. */
   static journalBytes({ passes, slots, rows }: DenoiserLimits): number {
     // A pass has fewer denoising rows than rows, so the blocks of its lanes fit in as many words.
-    return 4 * passes * (slots * journalWords(0) + journalWords(rows));
+    return 4 * passes * (slots * journalWords(0) + journalWords(rows, { isDetailed: true }));
   }
 
   /** Copies the journal to the readback, at the end of the submission. */
@@ -63,14 +74,15 @@ export class BurstTables implements Disposable {
    */
   fill(
     passes: readonly PassPlan[],
-    model: { blockSizeOf: (slot: number) => number; window: number },
+    model: { optionsOf: (slot: number) => EntryOptions; window: number },
   ): number[] {
     this.#used = 0;
     this.#journalWords = 0;
     this.#entries = passes.map(({ lanes }) =>
       lanes.map((slot) => {
-        const entry = { slot, at: this.#journalWords, blockSize: model.blockSizeOf(slot) };
-        this.#journalWords += journalWords(entry.blockSize);
+        const { blockSize, isDetailed = false } = model.optionsOf(slot);
+        const entry = { slot, at: this.#journalWords, blockSize, isDetailed };
+        this.#journalWords += journalWords(blockSize, entry);
         return entry;
       })
     );
@@ -96,23 +108,32 @@ export class BurstTables implements Disposable {
    */
   async read(): Promise<LaneResult[][]> {
     const words = new Uint32Array(await this.#readback.read(Math.max(4, this.#journalWords * 4)));
-    const floats = new Float32Array(words.buffer);
-    return this.#entries.map((entries) =>
-      entries.map(({ slot, at, blockSize }): LaneResult => {
-        const [status = 0, start = 0, step = 0, nfe = 0, masked = 0, over = 0] = words.subarray(at);
-        const first = at + JOURNAL_HEADER;
-        const block = words.subarray(first, first + blockSize);
-        const tokens = Array.from(block, (token) => token === this.#maskToken ? null : token);
-        const confidence = [...floats.subarray(first + blockSize, first + 2 * blockSize)];
-        const name = STATUS_NAMES[status as keyof typeof STATUS_NAMES] ?? "failed";
-        const isOver = over === 1;
-        return { slot, status: name, start, step, nfe, masked, isOver, tokens, confidence };
-      })
-    );
+    return this.#entries.map((entries) => entries.map((entry) => this.#readEntry(words, entry)));
   }
 
   [Symbol.dispose](): void {
     for (const each of [this.burst, this.journal, this.#readback]) each[Symbol.dispose]();
+  }
+
+  #readEntry(
+    words: Uint32Array<ArrayBuffer>,
+    { slot, at, blockSize, isDetailed }: Entry,
+  ): LaneResult {
+    const [status = 0, start = 0, step = 0, nfe = 0, masked = 0, over = 0] = words.subarray(at);
+    const first = at + JOURNAL_HEADER;
+    const block = words.subarray(first, first + blockSize);
+    const tokens = Array.from(block, (token) => token === this.#maskToken ? null : token);
+    const floats = new Float32Array(words.buffer, 4 * (first + blockSize), blockSize);
+    const confidence = [...floats];
+    const name = STATUS_NAMES[status as keyof typeof STATUS_NAMES] ?? "failed";
+    const isOver = over === 1;
+    const result = { slot, status: name, start, step, nfe, masked, isOver, tokens, confidence };
+    if (!isDetailed) return result;
+    // No token is drawn with a probability of 0.
+    const details = confidence.map((each, j) =>
+      each === 0 ? null : readDetails(words, first + 2 * blockSize + j * DETAIL_WORDS)
+    );
+    return { ...result, details };
   }
 
   #push(words: readonly number[]): void {

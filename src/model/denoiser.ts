@@ -1,4 +1,7 @@
+import type { TokenDetails } from "../../kernels/mod.ts";
 import type { SequenceOptions } from "./sequence_state.ts";
+
+export type { TokenDetails, TopToken } from "../../kernels/mod.ts";
 
 /** How much fits into one pass, and how many sequences there can be. */
 export interface DenoiserLimits {
@@ -60,6 +63,27 @@ export interface LaneResult {
   readonly tokens: readonly (number | null)[];
   /** Probabilities with which the step revealed its tokens, as in {@linkcode tokens}; else 0. */
   readonly confidence: readonly number[];
+  /** Likewise what the network held of these tokens, else `null`; only where the sequence asks. */
+  readonly details?: readonly (TokenDetails | null)[];
+}
+
+/** What a sequence leaves behind. */
+export interface Remains {
+  /** Its first tokens, as far as their keys and values are stored, and are those of a prompt. */
+  readonly tokens: readonly number[];
+  /** Positions that it has written, or passes under way may yet. */
+  readonly reach: number;
+}
+
+/** What is kept for sequences that begin alike, and what that was good for. */
+export interface PrefixCacheUse {
+  /** Pages that sequences can find now. */
+  readonly pages: number;
+  /** Pages that have made room for others. */
+  readonly evictedPages: number;
+  /** Prompt tokens that were looked for, and those of them that were found. */
+  readonly queryTokens: number;
+  readonly hitTokens: number;
 }
 
 /** Passes that were recorded and wait to be submitted. */
@@ -78,8 +102,10 @@ export interface Burst {
 /** Network, cache and sampler: turns masks into tokens. Sequences move on by themselves. */
 export interface Denoiser extends Disposable {
   readonly limits: DenoiserLimits;
-  /** Pages that no sequence holds. */
+  /** Pages that no sequence holds, those kept for others included. */
   readonly freePages: number;
+  /** What is kept for sequences that begin alike. */
+  readonly prefixCache: PrefixCacheUse;
   readonly memory: DeviceMemory;
   /** Position of the first block that the sequence runs: prompt tokens before it are prefilled. */
   firstBlockStart(options: SequenceOptions): number;
@@ -87,10 +113,14 @@ export interface Denoiser extends Disposable {
   rowsFor(options: SequenceOptions): number;
   /** Pages that a sequence needs from its first pass to its last. */
   pagesFor(options: SequenceOptions): number;
+  /** Whether there are pages for a sequence now. */
+  hasRoom(options: SequenceOptions): boolean;
   /** Puts a sequence into a free slot: its pages, its first block, its place at the start. */
   open(slot: number, options: SequenceOptions): void;
-  /** Frees a slot and its pages. */
-  close(slot: number): void;
+  /** Prompt tokens of a slot from `position` on that are stored by now, by an earlier sequence. */
+  reuse(slot: number, position: number): number;
+  /** Frees a slot and its pages. Of a sequence that has failed nothing remains. */
+  close(slot: number, remains: Remains | null): void;
   /** Records passes. At most two bursts may be unread at a time. */
   record(passes: readonly PassPlan[]): Burst;
 }

@@ -1,19 +1,33 @@
 import {
+  DETAIL_WORDS,
   HEAD_WORDS,
+  inspect,
   MAX_POSITIONS,
   plan,
   PROPOSAL_WORDS,
   propose,
+  report,
   reveal,
   ROW_WORDS,
 } from "../../kernels/mod.ts";
 import { type Gpu, type Pass, Readback, type Tensor } from "../gpu/mod.ts";
 import { BurstTables } from "./burst_tables.ts";
-import type { Burst, Denoiser, DenoiserLimits, DeviceMemory, PassPlan } from "./denoiser.ts";
+import type {
+  Burst,
+  Denoiser,
+  DenoiserLimits,
+  DeviceMemory,
+  PassPlan,
+  PrefixCacheUse,
+  Remains,
+} from "./denoiser.ts";
+import { denoiserLimits } from "./denoiser_limits.ts";
 import { headParts } from "./head_parts.ts";
-import { KvCache, PAGE_TOKENS, pagesFor } from "./kv_cache.ts";
+import { KvCache } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
+import { pageDemand } from "./page_demand.ts";
 import { RowForecast } from "./row_forecast.ts";
+import { SequencePages } from "./sequence_pages.ts";
 import {
   firstBlock,
   firstBlockStart,
@@ -21,32 +35,6 @@ import {
   SEQUENCE_WORDS,
   type SequenceOptions,
 } from "./sequence_state.ts";
-
-/** Passes recorded into one submission at most. */
-const MAX_PASSES = 32;
-/** Prompt rows that ride in one pass at most, and rows of small models' passes. */
-const MIN_ROWS = 512;
-
-/** Sizes of a {@linkcode GpuDenoiser}, which follow from the model and the number of sequences. */
-export function denoiserLimits(
-  { config }: Pick<Network, "config">,
-  { slots }: { readonly slots: number },
-): DenoiserLimits & { readonly maxPages: number } {
-  const { modelLength, blockSize, blockSizes } = config;
-  const largest = blockSizes.at(-1)!;
-  const maxPages = pagesFor(modelLength + largest);
-  return {
-    slots,
-    maxPages,
-    // Every slot may slide with the trained block size; one at least with the largest.
-    pages: Math.max(slots * pagesFor(modelLength + blockSize), maxPages),
-    pageTokens: PAGE_TOKENS,
-    // All slots may commit a block of the trained size and denoise the next in one pass.
-    rows: Math.max(MIN_ROWS, 2 * largest, 2 * slots * blockSize),
-    passes: MAX_PASSES,
-    promptRows: 4 * Math.max(MIN_ROWS, largest),
-  };
-}
 
 /** Where a pass is recorded to. */
 interface Recording {
@@ -61,11 +49,15 @@ type Recorded = Map<string, { readonly begin: number; readonly end: number }>;
 export class GpuDenoiser implements Denoiser {
   readonly limits: DenoiserLimits;
   readonly cache: KvCache;
+  readonly #pages: SequencePages;
   readonly #gpu: Gpu;
   readonly #network: Network;
   readonly #maxBlock: number;
   readonly #state: Readonly<
-    Record<"sequences" | "tokens" | "rows" | "heads" | "counts" | "sigma" | "proposals", Tensor>
+    Record<
+      "sequences" | "tokens" | "rows" | "heads" | "counts" | "sigma" | "proposals" | "details",
+      Tensor
+    >
   >;
   readonly #tables: readonly BurstTables[];
   /** Sequences by slot, and what their next passes take. */
@@ -78,15 +70,17 @@ export class GpuDenoiser implements Denoiser {
     parts: {
       limits: ReturnType<typeof denoiserLimits>;
       readbacks: readonly Readback[];
+      prefixCache: boolean;
     },
   ) {
-    const { limits, readbacks } = parts;
+    const { limits, readbacks, prefixCache } = parts;
     const { slots } = limits;
     this.#gpu = gpu;
     this.#network = network;
     this.limits = limits;
     this.#maxBlock = network.config.blockSizes.at(-1)!;
     this.cache = new KvCache(gpu, network.cacheShape, limits);
+    this.#pages = new SequencePages(this.cache, { keeps: prefixCache });
     const words = (name: string, count: number) => gpu.tensor(name, [count], { dtype: "u32" });
     this.#state = {
       sequences: words("sequences", slots * SEQUENCE_WORDS),
@@ -96,26 +90,31 @@ export class GpuDenoiser implements Denoiser {
       counts: words("counts", 2),
       sigma: gpu.tensor("sigma", [2 * slots + 1]),
       proposals: words("proposals", limits.rows * PROPOSAL_WORDS),
+      details: words("details", limits.rows * DETAIL_WORDS),
     };
     this.#tables = readbacks.map((readback) =>
       new BurstTables(gpu, { limits, readback, maskToken: network.config.maskToken })
     );
   }
 
-  /** Allocates cache and state for `slots` sequences. */
+  /** Allocates cache and state for `slots` sequences, and keeps for others what they have stored. */
   static async open(
     gpu: Gpu,
     network: Network,
-    { slots }: { readonly slots: number },
+    { slots, prefixCache = true }: { readonly slots: number; readonly prefixCache?: boolean },
   ): Promise<GpuDenoiser> {
     const limits = denoiserLimits(network, { slots });
     const bytes = BurstTables.journalBytes(limits);
     const readbacks = [await Readback.open(gpu, bytes), await Readback.open(gpu, bytes)];
-    return new GpuDenoiser(gpu, network, { limits, readbacks });
+    return new GpuDenoiser(gpu, network, { limits, readbacks, prefixCache });
   }
 
   get freePages(): number {
-    return this.cache.freePages;
+    return this.#pages.freePages;
+  }
+
+  get prefixCache(): PrefixCacheUse {
+    return this.#pages.kept;
   }
 
   get memory(): DeviceMemory {
@@ -132,11 +131,11 @@ export class GpuDenoiser implements Denoiser {
   }
 
   pagesFor(options: SequenceOptions): number {
-    const { prompt, maxTokens, blockSize } = options;
-    const blocks = Math.ceil((prompt.length + maxTokens) / blockSize);
-    // Positions go round the pages once the window slides: a block and all that it sees, and the
-    // block before it, which is committed in the same pass.
-    return pagesFor(Math.min(blocks * blockSize, this.#network.config.modelLength + blockSize));
+    return pageDemand(options, this.#network.config).count;
+  }
+
+  hasRoom(options: SequenceOptions): boolean {
+    return this.#pages.hasRoom(pageDemand(options, this.#network.config));
   }
 
   open(slot: number, options: SequenceOptions): void {
@@ -150,7 +149,7 @@ export class GpuDenoiser implements Denoiser {
     const { sequences, tokens } = this.#state;
     const { maskToken, decoding: rules, modelLength: window } = config;
     const sequence = packSequence(options, { window, rules });
-    this.cache.reserve(slot, this.pagesFor(options));
+    this.#pages.open(slot, pageDemand(options, config));
     this.#open.set(slot, { options, forecast: new RowForecast(options, rules) });
     this.#gpu.write(sequences, sequence, slot * SEQUENCE_WORDS * 4);
     const offset = firstBlockStart(options, rules) % (2 * options.blockSize);
@@ -158,8 +157,15 @@ export class GpuDenoiser implements Denoiser {
     this.#gpu.write(tokens, firstBlock(options, { maskToken, rules }), place * 4);
   }
 
-  close(slot: number): void {
-    this.cache.release(slot);
+  reuse(slot: number, position: number): number {
+    return this.#pages.reuse(slot, position);
+  }
+
+  close(slot: number, remains: Remains | null): void {
+    const { options } = this.#openIn(slot);
+    // A network that is told the noise level stores other keys for what it has generated.
+    const end = this.#network.config.timeConditioning ? this.firstBlockStart(options) : undefined;
+    this.#pages.close(slot, remains && { ...remains, tokens: remains.tokens.slice(0, end) });
     this.#open.delete(slot);
   }
 
@@ -167,7 +173,7 @@ export class GpuDenoiser implements Denoiser {
     const tables = this.#tables[this.#recorded++ % this.#tables.length]!;
     const pass = this.#gpu.pass();
     const segments = tables.fill(passes, {
-      blockSizeOf: (slot) => this.#openIn(slot).options.blockSize,
+      optionsOf: (slot) => this.#openIn(slot).options,
       window: this.#network.config.modelLength,
     });
     const recorded: Recorded = new Map();
@@ -175,10 +181,14 @@ export class GpuDenoiser implements Denoiser {
       this.#recordPass({ pass, tables, recorded }, { segment, ...passes[i]! })
     );
     const submit = pass.encode([tables.journalCopy]);
+    const stored = passes.flatMap(({ prompts }) => prompts).map(({ slot, position, tokens }) =>
+      this.#pages.storing(slot, position + tokens.length)
+    );
     return {
       submit: () => {
         tables.upload();
         submit();
+        for (const share of stored) share();
       },
       read: () => tables.read(),
     };
@@ -191,14 +201,15 @@ export class GpuDenoiser implements Denoiser {
   warmUp(): void {
     const tables = this.#tables[0]!;
     const [segment = 0] = tables.fill([{ lanes: [], prompts: [] }], {
-      blockSizeOf: () => 0,
+      optionsOf: () => ({ blockSize: 0 }),
       window: 0,
     });
     tables.upload();
     const { blockSize, decoding } = this.#network.config;
     for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      this.#recordRows({ pass, tables }, { segment, lanes: 0, bound, headBound: 1 });
+      const sizes = { lanes: 0, bound, headBound: 1, isDetailed: false };
+      this.#recordRows({ pass, tables }, { segment, ...sizes });
       pass.submit();
     }
   }
@@ -218,26 +229,30 @@ export class GpuDenoiser implements Denoiser {
     const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
     const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
+    const isDetailed = lanes.some((slot) => this.#openIn(slot).options.isDetailed);
+    const sizes = { lanes: lanes.length, bound, headBound, isDetailed };
     // With as much room, only the place of its table in the burst differs.
-    const key = [lanes.length, bound, headBound].join();
+    const key = JSON.stringify(sizes);
     const like = recorded.get(key);
     if (like) return pass.repeat(like.begin, like.end, { segment });
     const begin = pass.dispatches;
-    this.#recordRows({ pass, tables }, { segment, lanes: lanes.length, bound, headBound });
+    this.#recordRows({ pass, tables }, { segment, ...sizes });
     recorded.set(key, { begin, end: pass.dispatches });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
     { pass, tables: { burst, journal } }: Recording,
-    { segment, lanes, bound, headBound }: {
+    { segment, lanes, bound, headBound, isDetailed }: {
       readonly segment: number;
       readonly lanes: number;
       readonly bound: number;
       readonly headBound: number;
+      /** Whether a sequence of the pass asks for details. */
+      readonly isDetailed: boolean;
     },
   ): void {
-    const { sequences, tokens, rows, heads, counts, sigma, proposals } = this.#state;
+    const { sequences, tokens, rows, heads, counts, sigma, proposals, details } = this.#state;
     const { maskToken, decoding } = this.#network.config;
     const model = {
       maxBlock: this.#maxBlock,
@@ -250,23 +265,33 @@ export class GpuDenoiser implements Denoiser {
     const conditions = 2 * lanes + 1;
     const inputs = { rows, counts, bound, sigma, conditions, cache: this.cache.layers };
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
-    if (normalized) this.#propose(pass, { normalized, headBound });
+    if (normalized) this.#propose(pass, { normalized, headBound, isDetailed });
+    if (isDetailed) report(pass, { ...common, details, journal });
     reveal(pass, { ...common, proposals, journal });
   }
 
-  #propose(pass: Pass, { normalized, headBound }: { normalized: Tensor; headBound: number }): void {
-    const { heads, counts, proposals } = this.#state;
+  #propose(
+    pass: Pass,
+    { normalized, headBound, isDetailed }: {
+      readonly normalized: Tensor;
+      readonly headBound: number;
+      readonly isDetailed: boolean;
+    },
+  ): void {
+    const { heads, counts, proposals, details } = this.#state;
     const { vocabSize: vocabulary, maskToken, decoding } = this.#network.config;
     const model = { vocabulary, maskToken, keepsCrossing: decoding.keepsCrossing };
     for (const part of headParts(headBound, this.#network.config)) {
       using logits = this.#network.logits(pass, normalized, { counts, ...part });
-      propose(pass, { logits, heads, counts, proposals, firstHead: part.skip, ...model });
+      const common = { logits, counts, proposals, firstHead: part.skip };
+      propose(pass, { ...common, heads, ...model });
+      if (isDetailed) inspect(pass, { ...common, details, vocabulary, maskToken });
     }
   }
 
   #openIn(slot: number): { options: SequenceOptions; forecast: RowForecast } {
     const opened = this.#open.get(slot);
-    if (!opened) throw new RangeError(`Cannot record a pass: slot ${slot} is free, expected open`);
+    if (!opened) throw new RangeError(`Cannot use slot ${slot}: it is free, expected open`);
     return opened;
   }
 }

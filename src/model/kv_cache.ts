@@ -53,31 +53,83 @@ export class KvCache implements Disposable {
     }));
   }
 
-  /** Pages that no slot holds. */
+  /** Pages that nobody has. */
   get freePages(): number {
     return this.#free.length;
   }
 
   /**
-   * Gives `count` pages to a slot: positions go round them.
+   * Hands out free pages.
+   *
+   * @throws {RangeError} If there are not as many.
+   */
+  take(count: number): number[] {
+    if (count > this.#free.length) {
+      throw new RangeError(
+        `Cannot take pages: ${count} are asked for, ${this.#free.length} are free`,
+      );
+    }
+    return this.#free.splice(this.#free.length - count);
+  }
+
+  /** Takes pages back. */
+  giveBack(pages: readonly number[]): void {
+    this.#free.push(...pages);
+  }
+
+  /**
+   * Lets the positions of a slot go round some pages, from the next submission on.
+   *
+   * @throws {RangeError} If they are more than a slot can have.
+   */
+  place(slot: number, pages: readonly number[]): void {
+    if (pages.length >= this.#tableWidth) {
+      throw new RangeError(
+        `Cannot give pages to slot ${slot}: they are ${pages.length}, expected at most ` +
+          `${this.#tableWidth - 1}`,
+      );
+    }
+    const offset = slot * this.#tableWidth * 4;
+    this.#gpu.write(this.layers[0]!.pages, Uint32Array.of(pages.length, ...pages), offset);
+  }
+
+  /** Copies pages to others, in order with submissions. */
+  copy(from: readonly number[], to: readonly number[]): void {
+    const [first] = this.layers;
+    if (!first || from.length === 0) return;
+    const size = first.k.sizeBytes / this.pages;
+    // A buffer cannot be copied to itself.
+    const { buffer, giveBack } = this.#gpu.takeScratch(from.length * size);
+    const encoder = this.#gpu.device.createCommandEncoder();
+    for (const { buffer: store } of this.layers.flatMap(({ k, v }) => [k, v])) {
+      from.forEach((page, i) =>
+        encoder.copyBufferToBuffer(store, page * size, buffer, i * size, size)
+      );
+      to.forEach((page, i) =>
+        encoder.copyBufferToBuffer(buffer, i * size, store, page * size, size)
+      );
+    }
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    giveBack();
+  }
+
+  /**
+   * Gives `count` pages to a slot for good.
    *
    * @throws {RangeError} If there are not as many, or the slot holds some.
    */
   reserve(slot: number, count: number): void {
-    if (count > this.#free.length || this.#ofSlot.has(slot) || count >= this.#tableWidth) {
-      throw new RangeError(
-        `Cannot reserve pages for slot ${slot}: ${count} are asked for, ${this.#free.length} free`,
-      );
+    if (this.#ofSlot.has(slot)) {
+      throw new RangeError(`Cannot reserve pages for slot ${slot}: it has some, expected none`);
     }
-    const pages = this.#free.splice(this.#free.length - count);
+    const pages = this.take(count);
     this.#ofSlot.set(slot, pages);
-    const offset = slot * this.#tableWidth * 4;
-    this.#gpu.write(this.layers[0]!.pages, Uint32Array.of(count, ...pages), offset);
+    this.place(slot, pages);
   }
 
-  /** Takes a slot's pages back. */
+  /** Takes a slot's pages back that were reserved. */
   release(slot: number): void {
-    this.#free.push(...this.#ofSlot.get(slot) ?? []);
+    this.giveBack(this.#ofSlot.get(slot) ?? []);
     this.#ofSlot.delete(slot);
   }
 

@@ -3,7 +3,7 @@ import { GpuError } from "../gpu/mod.ts";
 import { align, embeddingFormat, weightBytes, type WeightFormat } from "../weights/formats.ts";
 import type { Bd3lmConfig } from "./bd3lm_config.ts";
 import type { FamilyConfig } from "./family.ts";
-import { denoiserLimits } from "./gpu_denoiser.ts";
+import { denoiserLimits } from "./denoiser_limits.ts";
 import { LOGITS_BYTES } from "./head_parts.ts";
 import { cacheFormatFor, PAGE_TOKENS } from "./kv_cache.ts";
 import type { QwenConfig } from "./qwen_config.ts";

@@ -29,13 +29,15 @@ export interface SequenceOptions {
   readonly choice: number;
   /** Tokens that end the sequence, {@linkcode MAX_STOP_TOKENS} at most; with none it has its length. */
   readonly stopTokens: readonly number[];
+  /** Whether passes give the details of what they reveal; not where left out. */
+  readonly isDetailed?: boolean;
 }
 
 /** Tokens that a sequence can end with. */
 export const MAX_STOP_TOKENS = 4;
 
 /** Words of a sequence in `kernels/sequence.wgsl`. */
-export const SEQUENCE_WORDS = 29;
+export const SEQUENCE_WORDS = 30;
 
 const NO_TOKEN = 0xffff_ffff;
 const PHASE_DENOISE = 1;
@@ -105,9 +107,10 @@ export function packSequence(
   words.set([prompt.length, prompt.length + options.maxTokens], 13);
   words.fill(NO_TOKEN, 15, 15 + MAX_STOP_TOKENS);
   words.set(stopTokens, 15);
-  words.set([PHASE_DENOISE, start, start + blockSize - prompt.length], 19);
+  words[19] = Number(options.isDetailed ?? false);
+  words.set([PHASE_DENOISE, start, start + blockSize - prompt.length], 20);
   // Time of the first block, and of the prompt before it, which is clean.
-  floats.set([1, 0], 25);
+  floats.set([1, 0], 26);
   return words;
 }
 

@@ -2,6 +2,7 @@ import type { ModelInfo, SequenceRequest } from "../engine/request.ts";
 import { checkStatus, type LoadedModel } from "./loaded_models.ts";
 import type { ServerParts } from "./parts.ts";
 import { Run } from "./run.ts";
+import type { AskedFacts } from "./token_facts.ts";
 
 /** What a request asks of its model's engine. */
 export interface Admission {
@@ -12,6 +13,8 @@ export interface Admission {
   readonly sequences: readonly SequenceRequest[];
   readonly stop: readonly string[];
   readonly resumeMs: number;
+  /** What is to be told of each token; nothing where left out. */
+  readonly asked?: AskedFacts;
 }
 
 /**
@@ -21,9 +24,9 @@ export interface Admission {
  */
 export async function admit(
   { version, nowMs, observeRun }: Pick<ServerParts, "version" | "nowMs" | "observeRun">,
-  { id, model, sequences, stop, resumeMs }: Admission,
+  { sequences, ...admission }: Admission,
 ): Promise<Run[]> {
-  const { engine } = model;
+  const { engine } = admission.model;
   // Before the engine is asked, so that nothing comes between its yes and the first event.
   const fingerprint = await systemFingerprint(engine.model, version);
   checkStatus(engine.status);
@@ -31,8 +34,8 @@ export async function admit(
   return engine.submit(sequences).map((generation, i) => {
     const request = sequences[i]!; // As many generations as requests.
     const observer = observeRun({ model: engine.model.id, request, submittedMs, nowMs });
-    const of = { id, model, request, generation, stop, resumeMs, fingerprint, nowMs, submittedMs };
-    return new Run({ ...of, observer });
+    const times = { nowMs, submittedMs };
+    return new Run({ ...admission, ...times, request, generation, fingerprint, observer });
   });
 }
 

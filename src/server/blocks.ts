@@ -14,6 +14,7 @@ import { randomName } from "./request_id.ts";
 import type { Run } from "./run.ts";
 import { BlocksFields, type BlocksRequest, parseGeneration } from "./schema.ts";
 import { eventStream } from "./sse.ts";
+import { alternativesOf, askedFacts } from "./token_facts.ts";
 
 /** What the routes under `/v1/blocks` share. */
 export interface BlocksParts extends ServerParts {
@@ -102,15 +103,17 @@ async function generate(
 
 async function start(request: BlocksRequest, parts: ServerParts): Promise<Run> {
   const { randomBytes, settings: { maxOutputTokens } } = parts;
+  const asked = askedFacts(request, alternativesOf(request));
   const model = await parts.models.find(request.model);
   const trace = request.trace && request.stream;
-  const sequence = planGeneration(request, model, { maxOutputTokens, trace, randomBytes });
+  const sequence = planGeneration(request, model, { maxOutputTokens, trace, asked, randomBytes });
   const [run] = await admit(parts, {
     id: randomName("blk_", randomBytes),
     model,
     sequences: [sequence],
     stop: request.stop,
     resumeMs: request.resume_ms,
+    asked,
   });
   return run!; // As many runs as sequences.
 }

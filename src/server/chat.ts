@@ -6,14 +6,17 @@ import { RequestError } from "./errors.ts";
 import { checkMessages, Messages, promptOf, TemplateSwitches } from "./chat_messages.ts";
 import { answerOpenAi } from "./openai_answer.ts";
 import type { AnswerShape } from "./openai_chunks.ts";
+import { chatLogprobs } from "./openai_facts.ts";
 import { checkAnswerFields, choices, lengthOf, OPENAI_FIELDS } from "./openai_requests.ts";
 import type { ServerParts } from "./parts.ts";
 import { planGeneration } from "./plan.ts";
 import { parseGeneration } from "./schema.ts";
+import { alternativesOf, askedFacts, LOGPROB_FIELDS } from "./token_facts.ts";
 
 /** Fields of a request to `/v1/chat/completions`, without the options of its strategy. */
 export const ChatFields = z.strictObject({
   ...OPENAI_FIELDS,
+  ...LOGPROB_FIELDS,
   messages: Messages,
   max_completion_tokens: OPENAI_FIELDS.max_tokens
     .describe("Another name of `max_tokens`; both may be given with the same value."),
@@ -33,6 +36,7 @@ const SHAPE: AnswerShape = {
   chunkObject: "chat.completion.chunk",
   whole: (content) => ({ message: { role: "assistant", content, refusal: null } }),
   part: (content) => ({ delta: { content } }),
+  toLogprobs: chatLogprobs,
   opening: { delta: { role: "assistant", content: "" } },
   closing: { delta: {} },
 };
@@ -44,11 +48,12 @@ export function postChat(parts: ServerParts): (c: Context<AppEnv>) => Promise<Re
     const request = parseGeneration(ChatFields, { ...body, ...checkMessages(body) });
     checkAnswerFields(request, { prompts: 1 });
     checkDrafts(request);
+    const asked = askedFacts(request, alternativesOf(request));
     const length = lengthOf(request);
     const model = await parts.models.find(request.model);
     const prompt = promptOf(request.messages, model, { switches: request.chat_template_kwargs });
     const { randomBytes, settings: { maxOutputTokens } } = parts;
-    const options = { maxOutputTokens, trace: request.diffusing, randomBytes };
+    const options = { maxOutputTokens, trace: request.diffusing, asked, randomBytes };
     const names = { prompt: "messages", maxTokens: length.name };
     const planned = planGeneration({ ...request, max_tokens: length.maxTokens, prompt }, model, {
       ...options,
@@ -63,6 +68,7 @@ export function postChat(parts: ServerParts): (c: Context<AppEnv>) => Promise<Re
       stream: request.stream,
       includeUsage: request.stream_options?.include_usage ?? false,
       hasDrafts: request.diffusing,
+      asked,
     };
     return await answerOpenAi(c, parts, { job, shape: SHAPE });
   };

@@ -1,14 +1,15 @@
 import type { BlockEvent, EndEvent, StepEvent } from "../engine/request.ts";
 import { TextStream } from "../text/text_stream.ts";
 import type { ErrorBody } from "./errors.ts";
-import type { LoadedModel } from "./loaded_models.ts";
+import { usageData } from "./usage.ts";
 import type { Run, RunParts } from "./run.ts";
+import { detailFacts, factsOf, probability, type TokenFacts } from "./token_facts.ts";
 
 /** `data` of the `start` event. */
 export type StartData = ReturnType<typeof startData>;
 
 /** `data` of a `block` event. */
-export interface BlockData {
+export interface BlockData extends TokenFacts {
   readonly index: number;
   readonly position: number;
   readonly tokens: readonly number[];
@@ -66,6 +67,7 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
   const blocks: BlockData[] = [];
   const text = new TextStream(model.tokenizer, { stop: run.parts.stop });
   let firstBlockMs: number | null = null;
+  let cachedTokens = 0;
   let stop: string | null = null;
   for await (const event of generation.events) {
     switch (event.type) {
@@ -74,16 +76,17 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
         break;
       case "prefilled":
         observer.prefilled(event.ms);
+        cachedTokens = event.cachedTokens;
         break;
       case "step":
         if (stop !== null) break;
-        yield { event: "step", id: null, data: stepData(event, model) };
+        yield { event: "step", id: null, data: stepData(event, run.parts) };
         break;
       case "block": {
         if (stop !== null) break;
         const sinceSubmissionMs = nowMs() - submittedMs;
         firstBlockMs ??= sinceSubmissionMs;
-        const cut = cutAtStop(event, text);
+        const cut = cutAtStop(event, { ...run.parts, stream: text });
         stop = cut.stop;
         blocks.push(cut.data);
         observer.block(cut.data, sinceSubmissionMs);
@@ -93,7 +96,8 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
       }
       case "end": {
         if (run.failure !== null) throw run.failure;
-        const data = await doneData(run.parts, { blocks, stop, end: event, firstBlockMs });
+        const tally = { blocks, stop, end: event, cachedTokens, firstBlockMs };
+        const data = await doneData(run.parts, tally);
         yield { event: "done", id: eventId(id, blocks.length + 1), data };
         return;
       }
@@ -103,15 +107,16 @@ async function* wireEvents(run: Run): AsyncGenerator<BlocksEvent, void> {
 }
 
 function cutAtStop(
-  { index, position, tokens, steps, nfe, ms, last }: BlockEvent,
-  stream: TextStream,
+  event: BlockEvent,
+  { stream, model, asked }: Pick<RunParts, "model" | "asked"> & { readonly stream: TextStream },
 ): { data: BlockData; stop: string | null } {
-  const { text, stopped } = stream.push(tokens);
-  const data = { index, position, tokens, text, steps, nfe, ms: round(ms) };
-  if (stopped !== null) {
-    const kept = tokens.slice(0, stopped.tokens);
-    return { data: { ...data, tokens: kept }, stop: stopped.stop };
-  }
+  const { index, position, steps, nfe, last } = event;
+  const { text, stopped } = stream.push(event.tokens);
+  const tokens = event.tokens.slice(0, stopped?.tokens);
+  const reveals = event.reveals?.slice(0, tokens.length) ?? [];
+  const facts = asked ? factsOf(reveals, { asked, tokenizer: model.tokenizer }) : {};
+  const data = { index, position, tokens, ...facts, text, steps, nfe, ms: round(event.ms) };
+  if (stopped !== null) return { data, stop: stopped.stop };
   // What is held back comes now; it may still complete a stop string.
   return last
     ? { data: { ...data, text: text + stream.end() }, stop: stream.stop }
@@ -145,12 +150,14 @@ function startData({ id, model, request, generation, resumeMs, fingerprint, ...r
   };
 }
 
-function stepData(event: StepEvent, { tokenizer }: LoadedModel) {
-  const { block, step, nfe, tokens, revealed } = event;
+function stepData(
+  { block, step, nfe, tokens, revealed, ...event }: StepEvent,
+  { model: { tokenizer }, asked }: Pick<RunParts, "model" | "asked">,
+) {
   const pieces = tokens.map((token) => token === null ? null : tokenizer.piece(token));
-  // More digits of a probability are noise of the device.
-  const confidence = event.confidence.map((each) => Number(each.toPrecision(4)));
-  return { block, step, nfe, tokens, pieces, revealed, confidence };
+  const confidence = event.confidence.map(probability);
+  const facts = asked && detailFacts(event.details ?? [], { asked, tokenizer });
+  return { block, step, nfe, tokens, pieces, revealed, confidence, ...facts };
 }
 
 /** What a finished generation is summed up from. */
@@ -159,11 +166,13 @@ interface Tally {
   /** The stop string that ended it. */
   readonly stop: string | null;
   readonly end: EndEvent;
+  /** Prompt tokens that were stored already. */
+  readonly cachedTokens: number;
   /** From submission. */
   readonly firstBlockMs: number | null;
 }
 
-async function doneData(run: RunParts, { blocks, stop, end, firstBlockMs }: Tally) {
+async function doneData(run: RunParts, { blocks, stop, end, cachedTokens, firstBlockMs }: Tally) {
   const reason = stop === null ? end.reason : "stop" as const;
   const totalMs = run.nowMs() - run.submittedMs;
   const generateMs = Math.max(totalMs - end.queueMs, 0);
@@ -174,11 +183,7 @@ async function doneData(run: RunParts, { blocks, stop, end, firstBlockMs }: Tall
     finish_reason: isOwn ? reason : "stop" as const,
     stop_reason: reason,
     stop,
-    usage: {
-      prompt_tokens: promptTokens,
-      completion_tokens: completionTokens,
-      total_tokens: promptTokens + completionTokens,
-    },
+    usage: usageData({ promptTokens, completionTokens, cachedTokens }),
     blocks: blocks.length,
     steps: sum(blocks.map(({ steps }) => steps)),
     nfe: sum(blocks.map(({ nfe }) => nfe)),

@@ -9,10 +9,13 @@ import { reportFailure } from "./failures.ts";
 import { follow } from "./follow.ts";
 import type { LoadedModel } from "./loaded_models.ts";
 import { type AnswerHead, type AnswerShape, ChunkWriter, diffusionOf } from "./openai_chunks.ts";
+import { ChoiceFacts, joinFacts } from "./openai_facts.ts";
 import type { ServerParts } from "./parts.ts";
 import { randomName } from "./request_id.ts";
 import type { Run } from "./run.ts";
 import { DONE, eventStream, type ServerEvent } from "./sse.ts";
+import type { AskedFacts } from "./token_facts.ts";
+import { usageData } from "./usage.ts";
 
 /** What one of OpenAI's endpoints was asked for. */
 export interface OpenAiJob {
@@ -29,6 +32,8 @@ export interface OpenAiJob {
   readonly includeUsage: boolean;
   /** Whether a stream has drafts before the texts; the sequences are traced then. */
   readonly hasDrafts: boolean;
+  /** What is to be told of each token. */
+  readonly asked: AskedFacts;
 }
 
 /**
@@ -41,9 +46,9 @@ export async function answerOpenAi(
   parts: ServerParts,
   { job, shape }: { readonly job: OpenAiJob; readonly shape: AnswerShape },
 ): Promise<Response> {
-  const { model, sequences, stop } = job;
+  const { model, sequences, stop, asked } = job;
   const id = randomName(shape.idPrefix, parts.randomBytes);
-  const runs = await admit(parts, { id, model, sequences, stop, resumeMs: 0 });
+  const runs = await admit(parts, { id, model, sequences, stop, resumeMs: 0, asked });
   const [first] = runs;
   const { fingerprint, submittedMs } = first!.parts; // A request has a choice at least.
   const head = {
@@ -75,24 +80,32 @@ function wholeAnswer(collected: readonly Collected[], { job, shape, head }: Answ
     created,
     model,
     system_fingerprint,
-    choices: collected.map(({ blocks, done }, index) => ({
-      index,
-      ...shape.whole(job.prefixes[index] + blocks.map(({ text }) => text).join("")),
-      logprobs: null,
-      finish_reason: done.finish_reason,
-    })),
+    choices: collected.map(({ blocks, done }, index) => {
+      const prefix = job.prefixes[index]!; // One for each choice.
+      const { logprobs, ...others } = new ChoiceFacts(job.model.tokenizer, { ...shape, prefix })
+        .next(joinFacts(blocks));
+      return {
+        index,
+        ...shape.whole(prefix + blocks.map(({ text }) => text).join("")),
+        logprobs,
+        finish_reason: done.finish_reason,
+        ...others,
+      };
+    }),
     usage: usageOf(job, ends),
     diffusion: diffusionOf(job.sequences[0]!, ends), // A request has a choice at least.
   };
 }
 
-function usageOf({ promptTokens }: OpenAiJob, ends: readonly Collected["done"][]) {
+/** What all choices took, whose ends are in their order. */
+function usageOf({ promptTokens, sequences }: OpenAiJob, ends: readonly Collected["done"][]) {
   const completionTokens = ends.reduce((sum, { usage }) => sum + usage.completion_tokens, 0);
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-  };
+  // A prompt counts once: as its first choice found it.
+  const cachedTokens = ends.reduce((sum, { usage }, i) => {
+    const { cached_tokens: cached = 0 } = usage.prompt_tokens_details ?? {};
+    return sum + (sequences[i]?.choice === 0 ? cached : 0);
+  }, 0);
+  return usageData({ promptTokens, completionTokens, cachedTokens });
 }
 
 /** A stream of chunks. A reader that leaves ends all choices. */

@@ -1,7 +1,8 @@
 import type { SequenceRequest } from "../engine/request.ts";
 import { type Draft, Drafts } from "./drafts.ts";
-import type { BlocksEvent, DoneData } from "./events.ts";
+import type { BlockData, BlocksEvent, DoneData } from "./events.ts";
 import type { LoadedModel } from "./loaded_models.ts";
+import { ChoiceFacts, type GeneratedToken, joinFacts, type PieceFacts } from "./openai_facts.ts";
 
 /** How one of OpenAI's endpoints puts what it says. */
 export interface AnswerShape {
@@ -13,6 +14,8 @@ export interface AnswerShape {
   whole(text: string): Readonly<Record<string, unknown>>;
   /** A piece of a choice's text. */
   part(text: string): Readonly<Record<string, unknown>>;
+  /** `logprobs` of a choice, or of a piece of it. */
+  toLogprobs(tokens: readonly GeneratedToken[]): unknown;
   /** What a choice of a stream begins with, before it has text. */
   readonly opening: Readonly<Record<string, unknown>> | null;
   /** What it ends with. */
@@ -47,13 +50,18 @@ export interface ChunkJob {
   readonly hasDrafts: boolean;
 }
 
+const NO_FACTS: PieceFacts = { logprobs: null };
+
 /** Turns what becomes of the choices of a request into the chunks of its stream. */
 export class ChunkWriter {
   readonly #shape: AnswerShape;
   readonly #job: ChunkJob;
   /** One for each choice; none without drafts. */
   readonly #drafts: readonly Drafts[];
-  readonly #ends: DoneData[] = [];
+  /** One for each choice, with blocks that wait for the end of its drafts. */
+  readonly #facts: readonly { readonly told: ChoiceFacts; readonly waiting: BlockData[] }[];
+  /** By choice. */
+  readonly #ends = new Map<number, DoneData>();
 
   constructor(shape: AnswerShape, job: ChunkJob) {
     this.#shape = shape;
@@ -61,30 +69,40 @@ export class ChunkWriter {
     this.#drafts = job.hasDrafts
       ? job.sequences.map((sequence) => new Drafts(job.model, sequence))
       : [];
+    this.#facts = job.prefixes.map((prefix) => ({
+      told: new ChoiceFacts(job.model.tokenizer, { ...shape, prefix }),
+      waiting: [],
+    }));
   }
 
-  /** The ends of the choices that have ended. */
+  /** The ends of the choices that have ended, in their order. */
   get ends(): readonly DoneData[] {
-    return this.#ends;
+    return this.#job.sequences.flatMap((_, index) => this.#ends.get(index) ?? []);
   }
 
   /** The chunks that an event of the choice with this index gives rise to. */
   chunksOf(event: BlocksEvent, index: number): Chunk[] {
     const drafts = this.#drafts[index];
+    const { told, waiting } = this.#facts[index]!; // One for each choice.
     switch (event.event) {
       case "start":
         return this.#opening(index);
       case "step":
         return drafts === undefined ? [] : [this.#draft(index, drafts.step(event.data.tokens))];
-      case "block":
-        return drafts === undefined
-          ? this.#part(index, event.data.text)
-          : [this.#draft(index, drafts.block(event.data))];
+      case "block": {
+        const { text } = event.data;
+        if (drafts === undefined) {
+          return this.#part(index, text, { facts: told.next(joinFacts([event.data])) });
+        }
+        waiting.push(event.data);
+        return [this.#draft(index, drafts.block(event.data))];
+      }
       case "done": {
-        const text = drafts === undefined
-          ? []
-          : [this.#draft(index, drafts.end()), ...this.#part(index, drafts.text, "also empty")];
-        return [...text, this.#closing(index, event.data)];
+        const closing = this.#closing(index, event.data);
+        if (drafts === undefined) return [closing];
+        const whole = { isWhole: true, facts: told.next(joinFacts(waiting)) };
+        const text = this.#part(index, drafts.text, whole);
+        return [this.#draft(index, drafts.end()), ...text, closing];
       }
     }
   }
@@ -104,9 +122,15 @@ export class ChunkWriter {
     return [...chunks, ...this.#part(index, this.#job.prefixes[index] ?? "")];
   }
 
-  #part(index: number, text: string, which: "also empty" | "not empty" = "not empty"): Chunk[] {
-    if (text === "" && which === "not empty") return [];
-    return [{ data: this.#chunk(index, this.#shape.part(text)), isDraft: false }];
+  /** A piece of the text, if there is anything in it; the whole of it even then. */
+  #part(
+    index: number,
+    text: string,
+    { isWhole = false, facts = NO_FACTS }: { isWhole?: boolean; facts?: PieceFacts } = {},
+  ): Chunk[] {
+    const isEmpty = text === "" && !facts.logprobs && !facts.diffusion;
+    if (isEmpty && !isWhole) return [];
+    return [{ data: this.#chunk(index, this.#shape.part(text), { facts }), isDraft: false }];
   }
 
   #draft(index: number, { text, progress }: Draft): Chunk {
@@ -115,20 +139,24 @@ export class ChunkWriter {
   }
 
   #closing(index: number, end: DoneData): Chunk {
-    this.#ends.push(end);
+    this.#ends.set(index, end);
     const { sequences } = this.#job;
-    const data = this.#chunk(index, this.#shape.closing, end.finish_reason);
-    const isLast = this.#ends.length === sequences.length;
-    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.#ends) } : {};
+    const data = this.#chunk(index, this.#shape.closing, { finishReason: end.finish_reason });
+    const isLast = this.#ends.size === sequences.length;
+    const totals = isLast ? { diffusion: diffusionOf(sequences[0]!, this.ends) } : {};
     return { data: { ...data, ...totals }, isDraft: false };
   }
 
   #chunk(
     index: number,
     content: Readonly<Record<string, unknown>>,
-    finishReason: string | null = null,
+    { finishReason = null, facts = NO_FACTS }: {
+      finishReason?: string | null;
+      facts?: PieceFacts;
+    } = {},
   ): Record<string, unknown> {
-    const choice = { index, ...content, logprobs: null, finish_reason: finishReason };
+    const { logprobs, ...others } = facts;
+    const choice = { index, ...content, logprobs, finish_reason: finishReason, ...others };
     const chunk = { ...this.#head(), choices: [choice] };
     return this.#job.includeUsage ? { ...chunk, usage: null } : chunk;
   }

@@ -1,13 +1,12 @@
 /**
- * Fields of OpenAI's API that this server does not implement, each with the values, as JSON, at
- * which it changes nothing. `null` is neutral for all.
+ * Fields of OpenAI's API that an endpoint may not implement, each with the values, as JSON, at which
+ * it changes nothing. `null` is neutral for all.
  */
 export const NEUTRAL: Readonly<Record<string, readonly string[]>> = {
   frequency_penalty: ["0"],
   presence_penalty: ["0"],
   logit_bias: ["{}"],
-  // Not 0: that asks for the likelihood of every token, and there is no exact one.
-  logprobs: ["false"],
+  // Of completions: there it is a number in `logprobs`.
   top_logprobs: ["0"],
   best_of: ["1"],
   suffix: ['""'],
@@ -26,7 +25,7 @@ export const NEUTRAL: Readonly<Record<string, readonly string[]>> = {
   web_search_options: [],
 };
 
-/** Whether `name` is a field of OpenAI's API that this server does not implement. */
+/** Whether `name` is a field of OpenAI's API that an endpoint may not implement. */
 export function isUnsupported(name: string): boolean {
   return Object.hasOwn(NEUTRAL, name);
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { SequenceRequest } from "../engine/request.ts";
 import { RequestError } from "./errors.ts";
 import { GENERATION_FIELDS } from "./schema.ts";
+import { FACT_FIELDS } from "./token_facts.ts";
 
 /** Prompts times choices of one request. */
 const MOST_CHOICES = 32;
@@ -11,6 +12,7 @@ const IGNORED = "Accepted, and of no effect.";
 /** Fields that both of OpenAI's endpoints have. */
 export const OPENAI_FIELDS = {
   ...GENERATION_FIELDS,
+  ...FACT_FIELDS,
   model: z.string().describe("Id of a served model."),
   n: z.int().min(1).max(8).default(1)
     .describe(`Choices for each prompt; at most ${MOST_CHOICES} for all prompts together.`),

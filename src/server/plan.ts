@@ -4,6 +4,12 @@ import type { LoadedModel } from "./loaded_models.ts";
 import type { RandomBytes } from "./request_id.ts";
 import { resolveSampling } from "./sampling.ts";
 import type { BlocksRequest } from "./schema.ts";
+import {
+  type AskedFacts,
+  engineFields,
+  type FACT_FIELDS,
+  type LOGPROB_FIELDS,
+} from "./token_facts.ts";
 import { checkTokens, withBos } from "./token_ids.ts";
 
 /** Tokens of an answer where the request does not say, and as many fit. */
@@ -14,13 +20,18 @@ export const DEFAULT_MAX_TOKENS = 256;
 const MAX_PROMPT_TOKENS = 1_000_000;
 
 /** The fields of a request that say what to generate. */
-export type GenerationRequest = Omit<BlocksRequest, "stream" | "trace" | "resume_ms">;
+export type GenerationRequest = Omit<
+  BlocksRequest,
+  "stream" | "trace" | "resume_ms" | keyof typeof FACT_FIELDS | keyof typeof LOGPROB_FIELDS
+>;
 
 /** What planning looks at beside the request and its model. */
 export interface PlanOptions {
   /** Largest `max_tokens` with `overflow: "slide"`. */
   readonly maxOutputTokens: number;
   readonly trace: boolean;
+  /** What is to be told of each token; nothing where left out. */
+  readonly asked?: AskedFacts;
   readonly randomBytes: RandomBytes;
   /** Tokens of an answer where the request does not say; {@linkcode DEFAULT_MAX_TOKENS}. */
   readonly defaultMaxTokens?: number;
@@ -39,7 +50,8 @@ export function planGeneration(
   { engine: { model }, tokenizer }: LoadedModel,
   options: PlanOptions,
 ): SequenceRequest {
-  const { maxOutputTokens, trace, randomBytes, defaultMaxTokens = DEFAULT_MAX_TOKENS } = options;
+  const { maxOutputTokens, trace, asked, randomBytes } = options;
+  const { defaultMaxTokens = DEFAULT_MAX_TOKENS } = options;
   const { prompt: promptName = "prompt", maxTokens: lengthName = "max_tokens" } = options.names ??
     {};
   const slides = request.overflow === "slide";
@@ -71,6 +83,7 @@ export function planGeneration(
     stopTokens: request.ignore_eos ? [] : model.stopTokens,
     minEntropy: request.min_entropy,
     trace,
+    ...(asked && engineFields(asked)),
   };
 }
 

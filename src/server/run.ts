@@ -2,6 +2,7 @@ import type { Generation, SequenceRequest } from "../engine/request.ts";
 import { RequestError } from "./errors.ts";
 import type { BlockData } from "./events.ts";
 import type { LoadedModel } from "./loaded_models.ts";
+import type { AskedFacts } from "./token_facts.ts";
 
 /** Told what becomes of a run, before the client is. Times in milliseconds. */
 export interface RunObserver {
@@ -23,6 +24,8 @@ export interface RunParts {
   readonly request: SequenceRequest;
   readonly generation: Generation;
   readonly stop: readonly string[];
+  /** What is to be told of each token; nothing where left out. */
+  readonly asked?: AskedFacts;
   readonly resumeMs: number;
   /** `system_fingerprint`. */
   readonly fingerprint: string;

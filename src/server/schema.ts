@@ -2,6 +2,7 @@ import { z } from "zod";
 import { STRATEGIES, StrategyOptions } from "../diffusion/remasking/mod.ts";
 import type { ModelInfo } from "../engine/request.ts";
 import { cut, RequestError, show } from "./errors.ts";
+import { FACT_FIELDS, LOGPROB_FIELDS } from "./token_facts.ts";
 import { validate } from "./validate.ts";
 import { isNeutral, isUnsupported } from "./openai_fields.ts";
 
@@ -28,8 +29,8 @@ export const MODEL_FIRST = "A default that the model has in its `defaults` comes
 const Strategy = z.enum(STRATEGIES).optional();
 
 /**
- * Fields of every generating endpoint. Limits that depend on the model are checked later, in
- * `planGeneration()`; options of the strategies are in the strategies' own schemas.
+ * Fields of every generating endpoint that say what to generate. Limits that depend on the model are
+ * checked later, in `planGeneration()`; options of the strategies are in the strategies' own schemas.
  */
 export const GENERATION_FIELDS = {
   model: z.string().optional()
@@ -112,6 +113,8 @@ export type GenerationFields = z.output<typeof GenerationFields>;
 /** Fields of a request to `/v1/blocks`, without the options of its strategy. */
 export const BlocksFields = z.strictObject({
   ...GENERATION_FIELDS,
+  ...FACT_FIELDS,
+  ...LOGPROB_FIELDS,
   prompt: z.union([z.string(), z.array(z.int())]).default("")
     .describe("Text or token ids to go on from; an empty one is allowed."),
   stream: z.boolean().default(true)
@@ -151,9 +154,10 @@ export function parseGeneration<S extends z.ZodObject<{ strategy: typeof Strateg
   schema: S,
   body: Readonly<Record<string, unknown>>,
 ): z.output<S> & WithOptions {
-  checkNames(body, [...Object.keys(schema.shape), ...OPTION_NAMES]);
+  const known = [...Object.keys(schema.shape), ...OPTION_NAMES];
+  checkNames(body, known);
   const given = Object.entries(body).filter(([name, value]) =>
-    value !== null && !isUnsupported(name)
+    value !== null && known.includes(name)
   );
   const isOption = ([name]: [string, unknown]) => OPTION_NAMES.includes(name);
   const fields = validate(schema, Object.fromEntries(given.filter((each) => !isOption(each))));

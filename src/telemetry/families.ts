@@ -144,6 +144,29 @@ export class Families {
     labelNames: ["state"],
     registers: this.#registers,
   });
+  readonly prefixQueryTokens = new Counter({
+    name: "bd_prefix_cache_query_tokens_total",
+    help: "Prompt tokens of sequences admitted that could have been computed before",
+    labelNames: ["model"],
+    registers: this.#registers,
+  });
+  readonly prefixHitTokens = new Counter({
+    name: "bd_prefix_cache_hit_tokens_total",
+    help: "Those of them that were, for a sequence that began alike",
+    labelNames: ["model"],
+    registers: this.#registers,
+  });
+  readonly prefixPages = new Gauge({
+    name: "bd_prefix_cache_pages",
+    help: "Pages of the key-value cache that sequences to come can share, in use or free",
+    registers: this.#registers,
+  });
+  readonly prefixEvictions = new Counter({
+    name: "bd_prefix_cache_evicted_pages_total",
+    help: "Pages that could be shared no longer, for others to be stored",
+    labelNames: ["model"],
+    registers: this.#registers,
+  });
   readonly deviceMemory = new Gauge({
     name: "bd_device_memory_bytes",
     help: "Memory taken on the device",

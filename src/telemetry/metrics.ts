@@ -33,6 +33,13 @@ export interface ModelReading {
   readonly freePages: number;
   readonly denoisePasses: number;
   readonly commitPasses: number;
+  /** What sequences that begin alike share, and how much that was so far. */
+  readonly prefixCache: {
+    readonly pages: number;
+    readonly evictedPages: number;
+    readonly queryTokens: number;
+    readonly hitTokens: number;
+  };
   /** Bytes on the device. */
   readonly memory: { readonly weights: number; readonly cache: number; readonly scratch: number };
   readonly losses: number;
@@ -159,6 +166,7 @@ export class Metrics {
     families.sequencesLimit.set(sum(({ slots }) => slots));
     families.cachePages.set({ state: "used" }, sum(({ usedPages }) => usedPages));
     families.cachePages.set({ state: "free" }, sum(({ freePages }) => freePages));
+    families.prefixPages.set(sum(({ prefixCache }) => prefixCache.pages));
     for (const kind of ["weights", "cache", "scratch"] as const) {
       families.deviceMemory.set({ kind }, sum(({ memory }) => memory[kind]));
     }
@@ -167,11 +175,17 @@ export class Metrics {
     // The engines have counted these already.
     families.deviceLost.reset();
     families.deviceLost.inc(sum(({ losses }) => losses));
-    families.forwardPasses.reset();
-    for (const { model, denoisePasses, commitPasses } of models) {
+    const { forwardPasses, prefixQueryTokens, prefixHitTokens, prefixEvictions } = families;
+    for (const each of [forwardPasses, prefixQueryTokens, prefixHitTokens, prefixEvictions]) {
+      each.reset();
+    }
+    for (const { model, denoisePasses, commitPasses, prefixCache } of models) {
       this.#know(model);
-      families.forwardPasses.inc({ model, kind: "denoise" }, denoisePasses);
-      families.forwardPasses.inc({ model, kind: "commit" }, commitPasses);
+      forwardPasses.inc({ model, kind: "denoise" }, denoisePasses);
+      forwardPasses.inc({ model, kind: "commit" }, commitPasses);
+      prefixQueryTokens.inc({ model }, prefixCache.queryTokens);
+      prefixHitTokens.inc({ model }, prefixCache.hitTokens);
+      prefixEvictions.inc({ model }, prefixCache.evictedPages);
     }
   }
 

@@ -32,7 +32,7 @@ interface Ways {
 export async function benchSubmissions(): Promise<Figures> {
   using gpu = await Gpu.open();
   using network = loadNetwork(gpu, SHIPPED_MODEL.directory, { format: "f16" });
-  using denoiser = await GpuDenoiser.open(gpu, network, { slots: 1 });
+  using denoiser = await GpuDenoiser.open(gpu, network, { slots: 1, prefixCache: false });
   const ways = await timeWays(gpu, denoiser);
   const ms = (times: readonly number[]) => ({ value: median(times), unit: "ms" });
   const name = `block of ${STEPS} steps`;
@@ -73,7 +73,7 @@ async function timeWays(gpu: Gpu, denoiser: GpuDenoiser): Promise<Ways> {
     const begin = performance.now();
     await run();
     const ms = performance.now() - begin;
-    denoiser.close(0);
+    denoiser.close(0, null);
     return ms;
   };
   const once = () => {
@@ -97,7 +97,7 @@ export function benchPositions(): Promise<Figures> {
   return withRandomModel(SLIDING_CONFIG, async (directory) => {
     using gpu = await Gpu.open();
     using network = loadNetwork(gpu, directory, { format: "f16" });
-    using denoiser = await GpuDenoiser.open(gpu, network, { slots: 1 });
+    using denoiser = await GpuDenoiser.open(gpu, network, { slots: 1, prefixCache: false });
     const jobs: Record<string, Job> = Object.fromEntries(
       POSITIONS.map((position) => [position, blockJob(denoiser, position)]),
     );
@@ -131,7 +131,7 @@ function blockJob(denoiser: GpuDenoiser, position: number): Job {
       const burst = denoiser.record(Array.from({ length: ROWS }, () => PASS));
       burst.submit();
       await burst.read();
-      denoiser.close(0);
+      denoiser.close(0, null);
     }
   };
 }

@@ -11,6 +11,8 @@ import { HUB_CONFIG, withRandomModel } from "./random_model.ts";
 // "Once upon a time" with the model's BOS.
 const PROMPT = [4094, 422, 429, 258, 395];
 const TOKENS = 128;
+/** Tokens of a prompt that comes again. */
+const REPEATED = 512;
 const ROUNDS = 3;
 const DYNAMIC = { strategy: "low_confidence_dynamic", threshold: 0.9 } as const;
 
@@ -99,8 +101,39 @@ function benchHubModel(gpu: Gpu): Promise<Figures> {
     return {
       [name]: { value: rate, unit: deviceUnit(gpu, "tokens/s"), goal: { atLeast: 12 } },
       [`${name}, by the clock`]: { value: wallRate, unit: "tokens/s" },
+      ...await benchPrefix({ gpu, engine }),
     };
   });
+}
+
+/** A prompt that comes again. */
+async function benchPrefix({ gpu, engine }: Bench): Promise<Figures> {
+  const { blockSize, vocabSize } = engine.network.config;
+  const rounds: { readonly first: number; readonly second: number }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const prompt = Array.from({ length: REPEATED }, (_, i) => (i * i + round) % (vocabSize - 1));
+    // A block in one step: what is left is the prompt.
+    const strategy = { strategy: "sequential", steps: 1 } as const;
+    const request = requestOf(prompt, { maxTokens: blockSize, blockSize, strategy });
+    const seconds: number[] = [];
+    for (const choice of [0, 1]) {
+      const before = deviceSeconds(gpu);
+      await engine.generate([{ ...request, choice }]);
+      seconds.push(deviceSeconds(gpu) - before);
+    }
+    rounds.push({ first: seconds[0]!, second: seconds[1]! });
+  }
+  const of = (name: "first" | "second") => median(rounds.map((each) => each[name]));
+  const name = `first block after ${REPEATED} tokens of prompt, hub size`;
+  return {
+    [name]: { value: 1000 * of("first"), unit: deviceUnit(gpu, "ms") },
+    [`${name}, again`]: { value: 1000 * of("second"), unit: deviceUnit(gpu, "ms") },
+    [`${name}, again / at first`]: {
+      value: of("second") / of("first"),
+      unit: "times",
+      goal: { atMost: 0.2 },
+    },
+  };
 }
 
 /** An engine and the device that it runs on. */

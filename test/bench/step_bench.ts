@@ -73,7 +73,7 @@ export class StepBench implements Disposable {
   static async open(gpu: Gpu, options: StepOptions): Promise<StepBench> {
     const { directory, format = "f16", slots } = options;
     const network = loadNetwork(gpu, directory, { format });
-    const denoiser = await GpuDenoiser.open(gpu, network, { slots });
+    const denoiser = await GpuDenoiser.open(gpu, network, { slots, prefixCache: false });
     const bench = new StepBench(gpu, { network, denoiser }, options);
     for (let slot = 0; slot < slots; slot++) await bench.#prefill(slot);
     return bench;
@@ -84,7 +84,7 @@ export class StepBench implements Disposable {
     for (let left = times; left > 0; left -= this.#slots) {
       const lanes = Array.from({ length: Math.min(left, this.#slots) }, (_, slot) => slot);
       // Back to the block's beginning; a slot gets the same pages again, with their keys.
-      for (const slot of lanes) this.#denoiser.close(slot);
+      for (const slot of lanes) this.#denoiser.close(slot, null);
       for (const slot of lanes.toReversed()) this.#denoiser.open(slot, this.#options);
       const burst = this.#denoiser.record(lanes.map((slot) => ({ lanes: [slot], prompts: [] })));
       burst.submit();

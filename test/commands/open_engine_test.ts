@@ -13,6 +13,7 @@ const SOURCE: OpenEngine = {
   directory: resolve(import.meta.dirname!, "../fixtures/bd3lm-tiny"),
   weights: null,
   tune: false,
+  prefixCache: true,
   slots: 2,
   contextLength: 24,
   memoryBytes: null,

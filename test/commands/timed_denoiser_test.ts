@@ -29,7 +29,7 @@ Deno.test("TimedDenoiser does what the denoiser does that it has", async () => {
   burst.submit();
   const results = await burst.read();
   assertEquals(results.flat().map(({ slot, step }) => [slot, step]), [[0, 1], [0, 2]]);
-  timed.close(0);
+  timed.close(0, null);
   assertEquals(scripted.openSlots, 0);
   assertThrows(() => timed.record([PASS]), Error, "a slot is free");
 });

@@ -19,6 +19,11 @@ export interface Excuse {
 
 const FILES = "--text stories.txt.gz --valid held_out.txt.gz --out";
 const MINUTES = "it takes minutes";
+const STAGES = "--stages 16:60,4:60,8:120,16:60,4:60,8:120,16:60,4:60,8:200 " +
+  "--batch 32 --micro-batch 32 --rate 3e-4 --warm-up 30 --decay cosine --averaging 0.99 " +
+  "--dropout 0.1 --beta 0.05 --omega 1 --save-every 2000 --evaluate-every 200 " +
+  "--evaluate-windows 64";
+const ORIGINAL = "--model test/fixtures/tinystories-bd3lm-original";
 
 /** Commands that are run, in the order in which they stand in their document. */
 export const RUN: Readonly<Record<string, Run>> = {
@@ -60,14 +65,16 @@ export const RUN: Readonly<Record<string, Run>> = {
   "deno task serve --model kuleshov-group/bd3lm-owt-block_size16": { serves: true },
   "OTEL_DENO=true OTEL_SERVICE_NAME=blockdiffusion OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 deno task serve":
     { serves: true },
-  "deno task evaluate --text held_out.txt.gz --windows 32 --block-size 1,2,4,8,16,32,64,128,all --json > docs/paper/block_sizes.json":
+  "deno task evaluate --model test/fixtures/tinystories-bd3lm-original --text held_out.txt.gz --windows 32 --block-size 1,2,4,8,16,32,64,128,all --json > docs/paper/block_sizes.json":
     {
-      shortened: "deno task evaluate --text held_out.txt.gz --windows 1 --block-size 1,2,64,all " +
+      shortened:
+        "deno task evaluate --model $TINY --text held_out.txt.gz --windows 1 --block-size 1,2,64,all " +
         "--json > docs/paper/block_sizes.json",
     },
-  "deno task evaluate --text held_out.txt.gz --windows 8 --search-clip --block-size 4,8,16 --json > docs/paper/clip.json":
+  "deno task evaluate --model test/fixtures/tinystories-bd3lm-original --text held_out.txt.gz --windows 8 --search-clip --block-size 4,8,16 --json > docs/paper/clip.json":
     {
-      shortened: "deno task evaluate --text held_out.txt.gz --windows 1 --search-clip " +
+      shortened:
+        "deno task evaluate --model $TINY --text held_out.txt.gz --windows 1 --search-clip " +
         "--block-size 4,8 --json > docs/paper/clip.json",
     },
   'deno task profile "Once upon a time"': {
@@ -82,9 +89,18 @@ export const RUN: Readonly<Record<string, Run>> = {
     serves: true,
   },
   "deno task train --help": {},
-  "deno task evaluate --block-size 4,8,16": {
+  "deno task evaluate --text tinystories-valid.txt.gz --block-size 4,8,16": {
     shortened: "deno task evaluate --text stories.txt.gz --block-size 4,8,16 --windows 1",
   },
+  'deno task generate "" --top-p 0.9 --seed 1': {
+    shortened: 'deno task generate "" --top-p 0.9 --seed 1 --max-tokens 8',
+  },
+  "deno task quantize DIR OUT": { shortened: "deno task quantize $TINY runs/quantized" },
+  "deno task serve --weights int4": { serves: true },
+  "deno task quantize MODEL OUT --weights int4": {
+    shortened: "deno task quantize $TINY OUT --weights int4",
+  },
+  "deno task serve --model OUT": { serves: true },
 };
 
 /** Commands that are not run. */
@@ -125,6 +141,10 @@ export const EXCUSES: Readonly<Record<string, Excuse>> = {
   "deno task bench formats": { why: MINUTES, task: "bench" },
   "deno task bench sizes": { why: MINUTES, task: "bench" },
   "deno task bench streams": { why: MINUTES, task: "bench" },
+  "deno task bench formats": { why: MINUTES, task: "bench" },
+  [`deno task train ${ORIGINAL} ${FILES} runs/gpu ${STAGES}`]: { why: MINUTES, task: "train" },
+  [`deno task train ${ORIGINAL} --text tinystories-train.txt.gz --valid tinystories-valid.txt.gz --out DIR ${STAGES}`]:
+    { why: MINUTES, task: "train" },
   "deno task bench training": { why: MINUTES, task: "bench" },
   "deno run --config PROJECT/deno.json …": { why: "the rest is the reader's" },
   "deno run -A example.ts": { why: "library_test.ts does" },

@@ -11,6 +11,7 @@ const LOAD: EngineLoad = {
   freePages: 4,
   denoisePasses: 5,
   commitPasses: 6,
+  prefixCache: { pages: 10, evictedPages: 11, queryTokens: 12, hitTokens: 13 },
   memory: { weights: 7, cache: 8, scratch: 9 },
 };
 
@@ -76,17 +77,19 @@ Deno.test("EngineClient counts losses, not tries to come back", () => {
   assertEquals(line.client.stats.losses, 2);
 });
 
-Deno.test("EngineClient holds nothing while the device is lost, and goes on counting passes", () => {
+Deno.test("EngineClient holds nothing while the device is lost, and goes on counting", () => {
   const line = Line.ready();
   line.answer({ type: "load", load: LOAD });
   line.answer({ type: "failed", failure: LOSS });
-  const { running, usedPages, freePages, memory, denoisePasses } = line.client.stats;
+  const { running, usedPages, freePages, memory, denoisePasses, prefixCache } = line.client.stats;
   assertEquals([running, usedPages, freePages, denoisePasses], [0, 0, 0, 5]);
   assertEquals(memory, { weights: 0, cache: 0, scratch: 0 });
+  assertEquals(prefixCache, { pages: 0, evictedPages: 11, queryTokens: 12, hitTokens: 13 });
   line.replace();
   line.answer({ type: "load", load: LOAD });
-  const { usedPages: used, commitPasses } = line.client.stats;
+  const { usedPages: used, commitPasses, prefixCache: both } = line.client.stats;
   assertEquals([used, commitPasses], [3, 12]);
+  assertEquals(both, { pages: 10, evictedPages: 22, queryTokens: 24, hitTokens: 26 });
 });
 
 // What ends an engine is no affair of clients: they may try again either way.

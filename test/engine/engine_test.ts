@@ -13,7 +13,7 @@ Deno.test("EngineLoop tells of blocks in order, then of the end", async () => {
   const block = { type: "block", steps: 4, nfe: 4, ms: 0, last: false };
   assertEquals<unknown>(sequence?.events, [
     { type: "admitted", queueMs: 0 },
-    { type: "prefilled", ms: 0 },
+    { type: "prefilled", ms: 0, cachedTokens: 0 },
     { ...block, index: 0, position: 6, tokens: [65, 66, 67, 68] },
     { ...block, index: 1, position: 10, tokens: [69, 70, 65, 66] },
     { ...block, index: 2, position: 14, tokens: [67, 68], last: true },
@@ -205,7 +205,9 @@ Deno.test("EngineLoop ends the sequence that a failed pass was for, and nothing 
 });
 
 Deno.test("EngineLoop uses the slot of a failed sequence again", async () => {
-  await using engine = new ScriptedLoop({ limits: { slots: 1 } });
+  const remains: unknown[] = [];
+  const onClose = (_: number, each: unknown) => remains.push(each);
+  await using engine = new ScriptedLoop({ limits: { slots: 1 }, onClose });
   engine.denoiser.failNextStep();
   const [failed, next] = await engine.finish([copyRequest(PROMPT), copyRequest([1, 2])]);
   assertEquals([failed?.error?.code, failed?.blocks, failed?.end], [
@@ -214,6 +216,8 @@ Deno.test("EngineLoop uses the slot of a failed sequence again", async () => {
     undefined,
   ]);
   assertEquals(next?.tokens, copyOf([1, 2], 8));
+  // Nothing of the failed one; of the other a block, as its last one is not committed.
+  assertEquals(remains, [null, { tokens: [1, 2, ...copyOf([1, 2], 4)], reach: 10 }]);
   engine.assertIdle();
 });
 

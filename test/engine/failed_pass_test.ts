@@ -48,3 +48,28 @@ for (const value of [NaN, Infinity, -Infinity]) {
     assertEquals(engine.denoiser.freePages, engine.denoiser.limits.pages);
   });
 }
+
+gpuTest("nobody finds what a failed sequence has stored", async (gpu) => {
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 1 });
+  const poison = 7;
+  const prompt = Array.from({ length: 33 }, (_, i) => i === 20 ? poison : 30 + i % 20);
+  const request = requestOf(prompt, { maxTokens: 3 });
+  assert(engine.network instanceof Bd3lm);
+  const { parts: [part], width } = engine.network.weights.embedding;
+  const embedding = new Float32Array(await gpu.read(part!.weight));
+  const place = width * poison;
+  gpu.write(part!.weight, new Float32Array(width).fill(NaN), 4 * place);
+  await assertRejects(() => engine.generate([request]), SequenceError);
+  assertEquals(engine.denoiser.prefixCache.pages, 0);
+
+  gpu.write(part!.weight, embedding.slice(place, place + width), 4 * place);
+  const [first] = await engine.generate([request]);
+  const [second] = await engine.generate([request]);
+  assertEquals(engine.denoiser.prefixCache, {
+    pages: 1,
+    evictedPages: 0,
+    queryTokens: 3 * 32,
+    hitTokens: 32,
+  });
+  assertEquals(second!.tokens, first!.tokens);
+});

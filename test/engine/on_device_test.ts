@@ -7,10 +7,17 @@ import {
 } from "@std/assert";
 import { resolve } from "@std/path";
 import type { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
-import { SequenceError, type SequenceRequest } from "../../src/engine/request.ts";
+import { type Reveal, SequenceError, type SequenceRequest } from "../../src/engine/request.ts";
 import { forwardBlockCausal, loadNetwork } from "../reference/network.ts";
-import { argmax } from "../reference/reveal.ts";
-import { DeviceEngine, requestOf } from "../support/device_engine.ts";
+import {
+  argmax,
+  entropy,
+  largest,
+  logProbabilities,
+  nucleus,
+  probabilities,
+} from "../reference/reveal.ts";
+import { DeviceEngine, type Outcome, requestOf } from "../support/device_engine.ts";
 import { gpuTest, noise } from "../support/gpu.ts";
 
 const TINY = resolve(import.meta.dirname!, "../fixtures/bd3lm-tiny");
@@ -44,7 +51,12 @@ function mixedRequests(count: number): SequenceRequest[] {
       seed: 1000 + i,
       choice: i % 2,
       trace: i % 7 === 0,
+      ...(i % 4 < 2 && { isDetailed: true, tellsReveals: true }),
     }));
+}
+
+function revealsOf({ events }: Outcome): Reveal[] {
+  return events.flatMap((each) => each.type === "block" ? each.reveals ?? [] : []);
 }
 
 gpuTest("a sequence is the same alone and among 32 others", async (gpu) => {
@@ -54,9 +66,22 @@ gpuTest("a sequence is the same alone and among 32 others", async (gpu) => {
   for (const [i, request] of requests.entries()) {
     const [alone] = await engine.generate([request]);
     assertEquals(alone!.tokens, together[i]!.tokens, JSON.stringify(request));
+    assertEquals(revealsOf(alone!), revealsOf(together[i]!), JSON.stringify(request));
+    assertEquals(revealsOf(alone!).length, request.tellsReveals ? request.maxTokens : 0);
     assertEquals(alone!.tokens.length, request.maxTokens);
     assert(alone!.tokens.every((token) => token >= 0 && token < MASK));
   }
+});
+
+gpuTest("a sequence is the same whether it tells how its tokens fell or not", async (gpu) => {
+  const requests = mixedRequests(14);
+  await using engine = await DeviceEngine.open(gpu, TINY, { slots: 5 });
+  const textsWith = async (more: Partial<SequenceRequest>) => {
+    const outcomes = await engine.generate(requests.map((each) => ({ ...each, ...more })));
+    return outcomes.map(({ tokens }) => tokens);
+  };
+  const plain = await textsWith({ isDetailed: false, tellsReveals: false });
+  assertEquals(await textsWith({ isDetailed: true, tellsReveals: true }), plain);
 });
 
 gpuTest("a sequence is the same in any slot, and while others come and go", async (gpu) => {
@@ -164,6 +189,65 @@ gpuTest(
       const weight = row.reduce((sum, each) => sum + Math.exp(each - highest), 0);
       // The device's logits are f32.
       assertAlmostEquals(confidence, 1 / weight, 1e-4);
+    });
+  },
+);
+
+gpuTest(
+  "blocks tell how probable tokens were when they fell, as the reference does",
+  async (gpu) => {
+    await using engine = await DeviceEngine.open(gpu, TINY, { slots: 1 });
+    const [prompt, blockSize] = [promptOf(3, 5), 8];
+    // One position after the other, from a distribution that is not the model's own.
+    const [outcome] = await engine.generate([requestOf(prompt, {
+      maxTokens: 13,
+      blockSize,
+      strategy: { strategy: "sequential" },
+      temperature: 0.7,
+      topP: 0.9,
+      isDetailed: true,
+      tellsReveals: true,
+    })]);
+    const network = loadNetwork(TINY);
+    const text = [...prompt, ...outcome!.tokens];
+    assertEquals(revealsOf(outcome!).map(({ step }) => step), [
+      1,
+      2,
+      3,
+      4,
+      5,
+      1,
+      2,
+      3,
+      4,
+      5,
+      6,
+      7,
+      8,
+    ]);
+    revealsOf(outcome!).forEach(({ confidence, details }, i) => {
+      const position = prompt.length + i;
+      const tokens = text.map((token, at) => at < position ? token : MASK);
+      const blocks = tokens.slice(0, position < blockSize ? blockSize : 2 * blockSize);
+      const { logits } = forwardBlockCausal(network, {
+        tokens: blocks,
+        sigma: 0,
+        window: 4,
+        blockSize,
+      });
+      const row = logits.subarray(position * 61, (position + 1) * 61);
+      const logP = logProbabilities(row, MASK);
+      assert(details);
+      // The device's logits are f32.
+      assertAlmostEquals(details.logprob, logP[text[position]!]!, 1e-3);
+      assertEquals(
+        details.top.map(({ token }) => token),
+        largest(logP, 5).map(({ token }) => token),
+      );
+      details.top.forEach(({ token, logprob }) => assertAlmostEquals(logprob, logP[token]!, 1e-3));
+      const drawn = probabilities(row, { temperature: 0.7, mask: MASK });
+      assertAlmostEquals(details.entropy, entropy(drawn), 1e-3);
+      assertAlmostEquals(confidence, nucleus(drawn, 0.9)[text[position]!]!, 1e-3);
     });
   },
 );

@@ -1,10 +1,16 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { basename } from "@std/path";
 import { uniformAt } from "../../src/diffusion/random.ts";
 import type { StrategyOptions } from "../../src/diffusion/remasking/mod.ts";
-import type { SequenceRequest } from "../../src/engine/request.ts";
+import type { Reveal, SequenceRequest } from "../../src/engine/request.ts";
 import { loadQwenReference } from "../reference/qwen_network.ts";
-import { type QwenRun, type Rule, sampleQwen } from "../reference/qwen_sampler.ts";
+import {
+  type QwenRun,
+  type QwenSampled,
+  type Rule,
+  sampleQwen,
+} from "../reference/qwen_sampler.ts";
+import { largest } from "../reference/reveal.ts";
 import { DeviceEngine, type Outcome, requestOf } from "../support/device_engine.ts";
 import { fixtureFolders, readJson } from "../support/fixtures.ts";
 import { gpuTest, noise } from "../support/gpu.ts";
@@ -142,7 +148,8 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
   });
 
   gpuTest(`the engine samples ${name} as the reference does, whatever the request`, async (gpu) => {
-    const requests = requestsOf(meta, 60).filter((each) => hasSchedule(each, shifts));
+    const requests = requestsOf(meta, 60).filter((each) => hasSchedule(each, shifts))
+      .map((each) => ({ ...each, isDetailed: true, tellsReveals: true }));
     await using engine = await DeviceEngine.open(gpu, folder, { slots: 16 });
     const network = loadQwenReference(folder);
     const outcomes = await engine.generate(requests);
@@ -151,6 +158,8 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
       const expected = sampleQwen(network, runOf(request, meta, shifts));
       const label = JSON.stringify(request);
       assertEquals(outcomes[i]!.tokens, expected.output, label);
+      // Where there is nothing but masks, rounding decides which of them falls first.
+      if (request.prompt.length > 0) checkReveals(outcomes[i]!, expected, request);
       const { reason } = endOf(outcomes[i]!);
       assertEquals(reason, expected.finishReason === "stop" ? "eos" : "length", label);
       reasons.add(reason);
@@ -159,7 +168,10 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
   });
 
   gpuTest(`a sequence of ${name} is the same alone, among others and step by step`, async (gpu) => {
-    const requests = requestsOf(meta, 24);
+    // What some ask for beside changes nothing for them nor for the others.
+    const requests = requestsOf(meta, 24).map((each, i) =>
+      i % 3 === 0 ? { ...each, isDetailed: true, tellsReveals: true } : each
+    );
     await using engine = await DeviceEngine.open(gpu, folder, { slots: 8 });
     const together = await engine.generate(requests);
     const traced = await engine.generate(requests.map((each) => ({ ...each, trace: true })));
@@ -167,12 +179,45 @@ for (const folder of [...fixtureFolders("sdar"), ...fixtureFolders("fast_dllm")]
       const [alone] = await engine.generate([request]);
       const label = JSON.stringify(request);
       assertEquals(alone!.tokens, together[i]!.tokens, label);
+      assertEquals(revealsOf(alone!), revealsOf(together[i]!), label);
+      assertEquals(revealsOf(traced[i]!), revealsOf(alone!), label);
       assertEquals(traced[i]!.tokens, alone!.tokens, label);
       assertEquals(endOf(traced[i]!).reason, endOf(alone!).reason, label);
       assertEquals(sumOf(traced[i]!, "nfe"), sumOf(alone!, "nfe"), label);
       assert(!alone!.tokens.includes(meta.mask), label);
       checkSteps(traced[i]!);
     }
+  });
+}
+
+function revealsOf({ events }: Outcome): Reveal[] {
+  return events.flatMap((each) => each.type === "block" ? each.reveals ?? [] : []);
+}
+
+/** Checks how tokens fell against the reference's steps: in f32 from logits in f32. */
+function checkReveals(outcome: Outcome, run: QwenSampled, request: SequenceRequest): void {
+  const { prompt, blockSize } = request;
+  const reveals = revealsOf(outcome);
+  assertEquals(reveals.length, outcome.tokens.length);
+  const seeds = [...run.seedsDrawn];
+  reveals.forEach(({ step, confidence, details }, i) => {
+    const position = prompt.length + i;
+    const offset = position % blockSize;
+    const ofBlock = run.steps.filter(({ block }) => block === Math.floor(position / blockSize));
+    const at = ofBlock.findIndex(({ transfer }) => transfer.includes(offset));
+    // What no step writes comes from the commit before.
+    const drawn = at < 0 ? seeds.shift()! : ofBlock[at]!.drawn[ofBlock[at]!.pos.indexOf(offset)]!;
+    assertEquals([step, drawn.token], [at + 1, outcome.tokens[i]!]);
+    assertAlmostEquals(confidence, drawn.confidence, 1e-3);
+    assert(details);
+    assertAlmostEquals(details.entropy, drawn.entropy, 1e-3);
+    assertAlmostEquals(details.logprob, drawn.logP[drawn.token]!, 1e-3);
+    const expected = largest(drawn.logP, 5);
+    assertEquals(details.top.length, expected.length);
+    details.top.forEach(({ token, logprob }, rank) => {
+      assertAlmostEquals(logprob, expected[rank]!.logprob, 1e-3);
+      assertAlmostEquals(logprob, drawn.logP[token]!, 1e-3);
+    });
   });
 }
 

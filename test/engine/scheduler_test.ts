@@ -175,6 +175,45 @@ Deno.test("Scheduler.plan() gives a large block its turn among small ones", () =
   assertEquals(plans.filter(({ lanes }) => lanes.includes(slot!)).length, 3);
 });
 
+Deno.test("Scheduler skips what is stored of a prompt, at its beginning and later", () => {
+  const stored = new Map([[0, 32], [40, 8]]);
+  const denoiser = new ScriptedDenoiser({
+    limits: { slots: 1 },
+    countReused: (_, position) => stored.get(position) ?? 0,
+  });
+  const scheduler = new Scheduler(denoiser);
+  scheduler.enqueue({ id: 0, request: copyRequest(tokensFrom(0, 60)), since: 0 });
+  assertEquals(scheduler.admit(0)?.planned, 32);
+  const places = (plans: readonly PassPlan[]) =>
+    plans.flatMap(({ prompts }) =>
+      prompts.map(({ position, tokens }) => [position, tokens.length])
+    );
+  const plans = scheduler.plan(1, 8);
+  assertEquals(places(plans), [[32, 8]]);
+  denoiser.record(plans).submit();
+  assertEquals(places(scheduler.plan(1, 100)), [[48, 12]]);
+  assertEquals(denoiser.prefixCache.hitTokens, 40);
+});
+
+Deno.test("Scheduler begins to denoise at once where the whole prompt is stored", () => {
+  const denoiser = new ScriptedDenoiser({ limits: { slots: 1 }, countReused: () => 60 });
+  const scheduler = new Scheduler(denoiser);
+  scheduler.enqueue({ id: 0, request: copyRequest(tokensFrom(0, 60)), since: 0 });
+  const sequence = scheduler.admit(0)!; // There is a slot.
+  assertEquals(scheduler.plan(1), [{ lanes: [sequence.slot], prompts: [] }]);
+});
+
+Deno.test("Scheduler.release() hands over what remains, of a failed sequence nothing", () => {
+  const remains: unknown[] = [];
+  const denoiser = new ScriptedDenoiser({ onClose: (slot, each) => remains.push([slot, each]) });
+  const scheduler = new Scheduler(denoiser);
+  for (const id of [0, 1]) scheduler.enqueue({ id, request: short, since: 0 });
+  const [first, second] = [scheduler.admit(0)!, scheduler.admit(0)!]; // There are slots.
+  scheduler.release(first);
+  scheduler.release(second, { hasFailed: true });
+  assertEquals(remains, [[0, { tokens: [], reach: 4 }], [1, null]]);
+});
+
 Deno.test("Scheduler.plan() asks the denoiser how many rows a sequence takes", () => {
   const request = copyRequest([], { maxTokens: 160, blockSize: 16 });
   const lanes = [false, true].map((isFused) => {

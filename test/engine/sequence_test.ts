@@ -19,12 +19,12 @@ function sequenceOf(
 function pass(
   sequence: Sequence,
   tokens: readonly (number | null)[],
-  at: { start?: number; step?: number; nfe?: number; now?: number } = {},
+  at: { start?: number; step?: number; nfe?: number; now?: number; isOver?: boolean } = {},
 ) {
-  const { start = 4, step = 1, nfe = step, now = 100 } = at;
+  const { start = 4, step = 1, nfe = step, now = 100, isOver = false } = at;
   sequence.planPass({ withPrompt: false });
   const masked = tokens.filter((token) => token === null).length;
-  const counts = { start, step, nfe, masked, isOver: false };
+  const counts = { start, step, nfe, masked, isOver };
   return sequence.apply({ slot: 2, status: "denoised", ...counts, ...certain(tokens) }, now);
 }
 
@@ -201,6 +201,71 @@ Deno.test("Sequence takes no notice of a pass in which it was over", () => {
   const idle = { slot: 2, status: "idle", start: 0, step: 0, nfe: 0, masked: 0 } as const;
   assertEquals(sequence.apply({ ...idle, isOver: true, ...certain([]) }, 0), []);
   assertEquals(sequence.passesLeft, 10);
+});
+
+Deno.test("Sequence skips prompt tokens that are stored, and tells at once where all are", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 14) }, { start: 12 });
+  sequence.skipPrompt(8);
+  assertEquals(sequence.admitted(), [{ type: "admitted", queueMs: 30 }]);
+  assertEquals(sequence.planned, 8);
+  assertEquals(sequence.takePrompt(100)?.tokens, tokensFrom(8, 4));
+  assertEquals(sequence.prefill(4, 120), [{ type: "prefilled", ms: 20, cachedTokens: 8 }]);
+  const stored = sequenceOf({});
+  stored.skipPrompt(4);
+  assertEquals(stored.isPrefilled, true);
+  assertEquals(stored.admitted().slice(1), [{ type: "prefilled", ms: 0, cachedTokens: 4 }]);
+});
+
+Deno.test("Sequence tells of a prompt whose rest was stored meanwhile before its first step", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), trace: true }, { start: 8 });
+  sequence.takePrompt(4);
+  assertEquals(sequence.prefill(4, 110), []);
+  sequence.skipPrompt(4);
+  const events = pass(sequence, [null, 1, 2, 3], { start: 8, now: 150 });
+  assertEquals(events[0], { type: "prefilled", ms: 50, cachedTokens: 4 });
+  assertEquals(events.map(({ type }) => type), ["prefilled", "step"]);
+  assertEquals(pass(sequence, [null, 1, 2, 3], { start: 8 }).map(({ type }) => type), ["step"]);
+});
+
+Deno.test("Sequence leaves behind what it knows to be stored: prompt, then all blocks but the last", () => {
+  const sequence = sequenceOf({ maxTokens: 100 });
+  sequence.takePrompt(100);
+  assertEquals(sequence.remains.tokens, []);
+  sequence.prefill(4, 100);
+  assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 8 });
+  pass(sequence, [14, 15, 1, 2]);
+  assertEquals(sequence.remains, { tokens: tokensFrom(10, 4), reach: 8 });
+  pass(sequence, [3, 4, 5, null], { start: 8 });
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 12 });
+  pass(sequence, [3, 4, 5, 6], { start: 8 });
+  // Each pass under way may go a block further.
+  sequence.planPass({ withPrompt: false });
+  sequence.planPass({ withPrompt: false });
+  sequence.cancel();
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach: 20 });
+});
+
+Deno.test("Sequence reaches no further than its last block where the device has ended it", () => {
+  for (const [isOver, reach] of [[true, 12], [false, 20]] as const) {
+    const sequence = sequenceOf({ maxTokens: 6 });
+    sequence.takePrompt(100);
+    sequence.prefill(4, 100);
+    for (let i = 0; i < 2; i++) sequence.planPass({ withPrompt: false });
+    pass(sequence, [14, 15, 1, 2]);
+    pass(sequence, [3, 4, 5, 6], { start: 8, isOver });
+    assertEquals(sequence.remains, { tokens: [...tokensFrom(10, 6), 1, 2], reach });
+  }
+});
+
+Deno.test("Sequence leaves behind the prompt's last block where it has committed that itself", () => {
+  const sequence = sequenceOf({ prompt: tokensFrom(0, 8), maxTokens: 8 });
+  sequence.takePrompt(100);
+  sequence.prefill(4, 100);
+  commit(sequence, [41, null, null, null], 8);
+  assertEquals(sequence.remains, { tokens: tokensFrom(0, 8), reach: 12 });
+  pass(sequence, [41, 1, 2, 3], { start: 8 });
+  commit(sequence, [42, null, null, null], 12);
+  assertEquals(sequence.remains, { tokens: [...tokensFrom(0, 8), 41, 1, 2, 3], reach: 16 });
 });
 
 /** Applies what a commit gave: the block that follows, with its first token. */

@@ -155,6 +155,39 @@ Deno.test("openai's client completes and chats", async (t) => {
     assertEquals(answer.diffusion.seed, 1);
   });
 
+  await t.step("completions.create() has probabilities, streamed and not", async () => {
+    const ask = { ...COMPLETION, seed: 7, logprobs: 3 };
+    const { choices: [choice] } = await client.completions.create(ask);
+    const { tokens = [], token_logprobs, top_logprobs, text_offset } = choice!.logprobs!;
+    assertEquals(tokens.join(""), choice!.text);
+    assertEquals(text_offset, [...tokens.keys()]);
+    top_logprobs!.forEach((top, i) => {
+      const shares = Object.values(top).map(Math.exp);
+      assertEquals(shares.length, 3);
+      assertEquals(top[tokens[i]!], token_logprobs![i]);
+      assert(shares.reduce((sum, each) => sum + each) <= 1, `${shares}`);
+    });
+    const chunks = await Array.fromAsync(await client.completions.create({ ...ask, stream: true }));
+    const streamed = chunks.flatMap(({ choices }) => choices[0]?.logprobs?.token_logprobs ?? []);
+    assertEquals(streamed, token_logprobs);
+  });
+
+  await t.step("chat.completions.create() has probabilities, streamed and not", async () => {
+    const ask = { ...CHAT, seed: 7, logprobs: true, top_logprobs: 5 };
+    const { choices: [choice] } = await client.chat.completions.create(ask);
+    const content = choice!.logprobs!.content!;
+    assertEquals(content.map(({ token }) => token).join(""), choice!.message.content);
+    for (const { token, logprob, bytes, top_logprobs: top } of content) {
+      assertEquals(bytes, [...new TextEncoder().encode(token)]);
+      assertEquals(top.map((each) => each.logprob).toSorted((a, b) => b - a)[0], logprob);
+      assertEquals(top.length, 5);
+    }
+    // The client's own helper puts the pieces together.
+    const stream = client.chat.completions.stream({ ...ask, stream: true });
+    const final = await stream.finalChatCompletion();
+    assertEquals(final.choices[0]!.logprobs!.content, content);
+  });
+
   await t.step("an answer's message can be sent back", async () => {
     const first = await client.chat.completions.create(CHAT);
     const messages = [...CHAT.messages, first.choices[0]!.message, {

@@ -1,14 +1,15 @@
-import { assertEquals } from "@std/assert";
 import {
+  DETAIL_WORDS,
   type Head,
   HEAD_WORDS,
-  type HeadProposal,
-  JOURNAL_HEADER,
+  inspect,
   journalWords,
   plan,
   PROPOSAL_WORDS,
   propose,
+  readDetails,
   readProposal,
+  report,
   reveal,
   type Row,
   ROW_WORDS,
@@ -29,12 +30,23 @@ import type { Network } from "../../src/model/network.ts";
 import { BD3LM_RULES } from "../support/decoding_rules.ts";
 import { uploadWords } from "../support/gpu.ts";
 import { sequenceWord } from "../support/sequence_words.ts";
+import {
+  type DetailedProposal,
+  type Entry,
+  GAP,
+  type PartialProposal,
+  readEntry,
+  readHead,
+  readRow,
+  UNTOUCHED,
+  writeDetails,
+  writeProposals,
+} from "./device_words.ts";
+
+export type { Entry, PartialProposal } from "./device_words.ts";
 
 /** The mask token of all tests. */
 export const MASK = 999;
-/** Words before the table of a pass, and between the entries of its journal: never touched. */
-const GAP = 3;
-const UNTOUCHED = 0xdead;
 /** Rows that fit: more than any test needs. */
 const MOST_ROWS = 8192;
 
@@ -46,22 +58,6 @@ export interface Planned {
   readonly sigma: Float32Array;
 }
 
-/** What the device wrote of one lane. */
-export interface Entry {
-  readonly status: number;
-  readonly start: number;
-  readonly step: number;
-  readonly nfe: number;
-  readonly masked: number;
-  readonly isOver: boolean;
-  readonly tokens: readonly number[];
-  /** By position, 0 where the pass revealed nothing. */
-  readonly confidence: readonly number[];
-}
-
-/** One head's proposal; the rest are certain of token 0. */
-export type PartialProposal = Partial<HeadProposal>;
-
 /** Sequences on the device, moved by the kernels alone: no network, the test proposes. */
 export class DeviceSequences implements Disposable {
   readonly #gpu: Gpu;
@@ -72,7 +68,7 @@ export class DeviceSequences implements Disposable {
     readonly rules: DecodingRules;
   };
   readonly #tensors: Record<
-    "sequences" | "tokens" | "rows" | "heads" | "counts" | "proposals" | "sigma",
+    "sequences" | "tokens" | "rows" | "heads" | "counts" | "proposals" | "details" | "sigma",
     Tensor
   >;
   readonly #open = new Map<number, SequenceOptions>();
@@ -102,6 +98,7 @@ export class DeviceSequences implements Disposable {
       heads: words(MOST_ROWS * HEAD_WORDS),
       counts: words(2),
       proposals: words(MOST_ROWS * PROPOSAL_WORDS),
+      details: words(MOST_ROWS * DETAIL_WORDS),
       sigma: gpu.tensor("sigma", [2 * slots + 1]),
     };
   }
@@ -123,7 +120,7 @@ export class DeviceSequences implements Disposable {
     this.#lanes = lanes;
     this.#burst?.[Symbol.dispose]();
     this.#burst = uploadWords(this.#gpu, this.#table(lanes, prompts));
-    const { proposals: _, ...tensors } = this.#tensors;
+    const { proposals: _, details: __, ...tensors } = this.#tensors;
     const pass = this.#gpu.pass();
     plan(pass, { ...tensors, ...this.#common(this.#burst) });
     pass.submit();
@@ -153,8 +150,8 @@ export class DeviceSequences implements Disposable {
       /** Token that is never drawn. */
       banned: number;
     },
-  ): Promise<HeadProposal[]> {
-    const { rows, counts, sigma, proposals } = this.#tensors;
+  ): Promise<DetailedProposal[]> {
+    const { rows, counts, sigma, proposals, details } = this.#tensors;
     const { config: { vocabSize: vocabulary, decoding: { keepsCrossing } } } = network;
     const [bound = 0] = new Uint32Array(await this.#gpu.read(counts));
     this.writeHeads(heads);
@@ -165,11 +162,18 @@ export class DeviceSequences implements Disposable {
     using normalized = network.forward(pass, { ...inputs, heads: table, headBound: heads.length })!;
     const part = { counts, skip: 0, rows: heads.length };
     using logits = network.logits(pass, normalized, part);
-    const model = { vocabulary, maskToken: banned, keepsCrossing };
-    propose(pass, { logits, heads: table, counts, proposals, firstHead: 0, ...model });
+    const model = { vocabulary, maskToken: banned };
+    const common = { logits, counts, proposals, firstHead: 0, ...model };
+    propose(pass, { ...common, heads: table, keepsCrossing });
+    inspect(pass, { ...common, details });
     pass.submit();
-    const data = await this.#gpu.read(proposals);
-    return heads.map((_, i) => readProposal(data, i));
+    const [data, words] = await Promise.all(
+      [proposals, details].map((each) => this.#gpu.read(each)),
+    );
+    return heads.map((_, i) => ({
+      ...readProposal(data!, i),
+      details: readDetails(new Uint32Array(words!), i * DETAIL_WORDS),
+    }));
   }
 
   /** Puts heads in the place of those that were planned. */
@@ -188,24 +192,26 @@ export class DeviceSequences implements Disposable {
   async reveal(
     proposed: readonly PartialProposal[],
   ): Promise<{ entries: readonly Entry[]; counts: readonly number[] }> {
-    const { rows: _, sigma: __, ...tensors } = this.#tensors;
+    const { rows: _, sigma: __, details, ...tensors } = this.#tensors;
     this.#gpu.write(tensors.proposals, writeProposals(proposed));
+    this.#gpu.write(details, writeDetails(proposed));
     const stride = this.#journalStride;
     const empty = new Uint32Array(this.#lanes.length * stride + GAP).fill(UNTOUCHED);
     using journal = uploadWords(this.#gpu, empty);
     const pass = this.#gpu.pass();
     // The plan before has made the table.
-    reveal(pass, { ...tensors, ...this.#common(this.#burst!), journal });
+    const common = this.#common(this.#burst!);
+    report(pass, { ...tensors, ...common, details, journal });
+    reveal(pass, { ...tensors, ...common, journal });
     pass.submit();
     const [words, counts] = await Promise.all(
       [journal, tensors.counts].map(async (each) => new Uint32Array(await this.#gpu.read(each))),
     );
     const entries = this.#lanes.map((slot, lane) => {
       const at = GAP + lane * stride;
-      return readEntry(
-        words!.subarray(at - GAP, at + stride),
-        this.#open.get(slot)?.blockSize ?? 0,
-      );
+      // A slot that was never opened is idle.
+      const options = this.#open.get(slot) ?? { blockSize: 0 };
+      return readEntry(words!.slice(at - GAP, at + stride), options);
     });
     return { entries, counts: [...counts!] };
   }
@@ -222,7 +228,7 @@ export class DeviceSequences implements Disposable {
   }
 
   get #journalStride(): number {
-    return journalWords(this.#maxBlock) + GAP;
+    return journalWords(this.#maxBlock, { isDetailed: true }) + GAP;
   }
 
   #common(burst: Tensor) {
@@ -245,53 +251,4 @@ export class DeviceSequences implements Disposable {
       ...promptWords,
     ];
   }
-}
-
-function readRow(data: ArrayBuffer, index: number): Row {
-  const words = new Uint32Array(data, index * ROW_WORDS * 4, ROW_WORDS);
-  const [token = 0, position = 0, slot = 0, first = 0, end = 0, condition = 0] = words;
-  assertEquals([...words.subarray(6)], [0, 0], "a row of a sequence has no past");
-  return { token, position, slot, first, end, condition };
-}
-
-function readHead(data: ArrayBuffer, index: number): Head {
-  const [row = 0, offset = 0, , , topK = 0] = new Uint32Array(data, index * HEAD_WORDS * 4);
-  const [, , temperature = 0, topP = 0, , uniform = 0] = new Float32Array(
-    data,
-    index * HEAD_WORDS * 4,
-  );
-  return { row, offset, temperature, topP, topK, uniform };
-}
-
-function writeProposals(proposals: readonly PartialProposal[]): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.max(1, proposals.length) * PROPOSAL_WORDS);
-  const floats = new Float32Array(words.buffer);
-  proposals.forEach(({ token = 0, confidence = 1, entropy = 0, isFinite = true }, i) => {
-    const at = i * PROPOSAL_WORDS;
-    words[at] = token;
-    floats.set([confidence, entropy], at + 1);
-    words[at + 3] = isFinite ? 1 : 0;
-  });
-  return words;
-}
-
-/** @param words The gap before the entry, the entry, and what follows it. */
-function readEntry(words: Uint32Array, blockSize: number): Entry {
-  const [status = 0, start = 0, step = 0, nfe = 0, masked = 0, over = 0] = words.subarray(GAP);
-  const first = GAP + JOURNAL_HEADER;
-  const last = first + 2 * blockSize;
-  const outside = [...words.subarray(0, GAP), ...words.subarray(last)];
-  if (outside.some((word) => word !== UNTOUCHED)) {
-    throw new Error("Cannot read the journal: an entry goes beyond its place");
-  }
-  return {
-    status,
-    start,
-    step,
-    nfe,
-    masked,
-    isOver: over === 1,
-    tokens: [...words.subarray(first, first + blockSize)],
-    confidence: [...new Float32Array(words.slice(first + blockSize, last).buffer)],
-  };
 }

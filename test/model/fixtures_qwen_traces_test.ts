@@ -1,5 +1,6 @@
 import { basename } from "@std/path";
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import type { TokenDetails } from "../../kernels/mod.ts";
 import { fixtureFolders } from "../support/fixtures.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { loadQwenNetwork } from "../support/qwen.ts";
@@ -16,6 +17,21 @@ import { traceFiles } from "../support/traces.ts";
 /** Positions that the plan should have heads for. */
 function plannedIn({ strategy }: QwenTrace, { pos, transfer }: QwenTraceStep): readonly number[] {
   return strategy === "sequential" ? transfer : pos;
+}
+
+/** Where draws are from the model's own distribution, or greedy, the confidence is p in it. */
+function checkLikelihood(
+  { logprob, top }: TokenDetails,
+  drawn: { readonly token: number; readonly confidence: number; readonly trace: QwenTrace },
+): void {
+  const { token, confidence, trace: { temperature, top_p: topP, top_k: topK = 0 } } = drawn;
+  const p = Math.exp(logprob);
+  if (temperature === 0 || (temperature === 1 && topP === 1 && topK === 0)) {
+    assertAlmostEquals(p, confidence, 1e-4);
+  }
+  if (temperature === 0) assertEquals(top[0], { token, logprob });
+  const sum = top.reduce((total, each) => total + Math.exp(each.logprob), 0);
+  assert(sum <= 1 + 1e-5 && p <= Math.exp(top[0]!.logprob), `${sum}, ${p}`);
 }
 
 function checkStep(
@@ -36,8 +52,14 @@ function checkStep(
   assertEquals(played.token, token, where);
   played.confidence.forEach((each, i) => {
     assertAlmostEquals(each, confidence[i]!, 1e-4, where);
-    if (entropy) assertAlmostEquals(played.entropy[i]!, entropy[i]!, 1e-3, where);
   });
+  // The recordings tell of all masks; the product of those that it draws for.
+  const told = played.details.flatMap((details, i) => details === null ? [] : [{ details, i }]);
+  assertEquals(told.length, played.planned.length, where);
+  for (const { details, i } of told) {
+    if (entropy) assertAlmostEquals(details.entropy, entropy[i]!, 1e-3, where);
+    checkLikelihood(details, { token: token[i]!, confidence: confidence[i]!, trace });
+  }
   assertEquals([played.transfer, played.x_after], [transfer, x_after], where);
 }
 

@@ -68,7 +68,7 @@ async function planRows(gpu: Gpu, sizes: Sizes): Promise<Uint32Array> {
   const [segment = 0] = tables.fill([{
     lanes: Array.from({ length: slots }, (_, slot) => slot),
     prompts: [{ slot: 0, position: 0, tokens, blockSize }],
-  }], { blockSizeOf: () => blockSize, window });
+  }], { optionsOf: () => ({ blockSize }), window });
   tables.upload();
   const words = (name: string, count: number) => gpu.tensor(name, [count], { dtype: "u32" });
   using sequences = words("sequences", slots * SEQUENCE_WORDS);

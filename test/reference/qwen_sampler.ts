@@ -1,6 +1,6 @@
 /** SDAR's and Fast-dLLM's samplers in float64, written from the reference text: one block at a time. */
 import { forwardBlocks, type QwenNetwork } from "./qwen_network.ts";
-import { argmax, propose, type Proposed } from "./reveal.ts";
+import { logProbabilities, propose, type Proposed } from "./reveal.ts";
 
 /** What is sampled, and where its randomness comes from. */
 export interface QwenRun {
@@ -47,6 +47,11 @@ export interface Place {
   readonly offset: number;
 }
 
+/** A token that was drawn, with ln p of all tokens that it was drawn from: the mask's is −∞. */
+export interface Drawn extends Proposed {
+  readonly logP: Float64Array;
+}
+
 /** One denoising pass, in the words of the recordings. */
 export interface QwenStep {
   readonly block: number;
@@ -54,7 +59,7 @@ export interface QwenStep {
   readonly step: number;
   readonly x: readonly number[];
   readonly pos: readonly number[];
-  readonly drawn: readonly Proposed[];
+  readonly drawn: readonly Drawn[];
   readonly transfer: readonly number[];
   readonly x_after: readonly number[];
 }
@@ -63,6 +68,8 @@ export interface QwenStep {
 export interface QwenSampled {
   readonly steps: readonly QwenStep[];
   readonly seeds: readonly number[];
+  /** What the seeds were drawn from. */
+  readonly seedsDrawn: readonly Drawn[];
   /** Passes over finished blocks, those of the prompt not counted. */
   readonly commits: number;
   readonly output: readonly number[];
@@ -79,7 +86,7 @@ class QwenSampler {
   readonly #network: QwenNetwork;
   readonly #run: QwenRun;
   readonly #steps: QwenStep[] = [];
-  readonly #seeds: number[] = [];
+  readonly #seeds: Drawn[] = [];
   #commits = 0;
   /** All tokens so far: clean blocks, then the one in the making. */
   #tokens: number[];
@@ -104,8 +111,9 @@ class QwenSampler {
     const stop = this.#stopAt();
     const output = stop < 0 ? generated : generated.slice(0, stop + 1);
     const finishReason = stop < 0 ? "length" : "stop";
-    const counts = { steps: this.#steps, seeds: this.#seeds, commits: this.#commits };
-    return { ...counts, output, finishReason };
+    const seeds = this.#seeds.map(({ token }) => token);
+    const counts = { steps: this.#steps, commits: this.#commits };
+    return { ...counts, seeds, seedsDrawn: this.#seeds, output, finishReason };
   }
 
   /** Index among the generated tokens of the first stop token that counts; -1 without one. */
@@ -129,10 +137,11 @@ class QwenSampler {
     const { blockSize, mask } = this.#run;
     const { logits } = forwardBlocks(this.#network, { tokens: this.#tokens, blockSize });
     const row = logits.slice(-logits.length / this.#tokens.length);
-    row[mask] = -Infinity;
-    const seed = argmax(row);
+    // The mask is never a first token, whatever draws leave out.
+    const greedy = { temperature: 0, topK: 0, topP: 1, mask, u: 0 };
+    const seed = { ...propose(row, greedy), logP: logProbabilities(row, mask) };
     this.#seeds.push(seed);
-    this.#tokens.push(seed);
+    this.#tokens.push(seed.token);
   }
 
   #denoiseBlock(): void {
@@ -183,10 +192,11 @@ class QwenSampler {
     });
   }
 
-  #draw(row: Float64Array, u: number): Proposed {
-    const { temperature, topK, topP, mask, bansMask } = this.#run;
+  #draw(row: Float64Array, u: number): Drawn {
+    const { temperature, topK, topP, bansMask } = this.#run;
     const filters = { temperature, topK, topP, keepsCrossing: true };
-    return propose(row, { ...filters, mask: bansMask ? mask : -1, u });
+    const mask = bansMask ? this.#run.mask : -1;
+    return { ...propose(row, { ...filters, mask, u }), logP: logProbabilities(row, mask) };
   }
 
   /** Section 4.2: ⌊b / steps⌋, and one more in the first b mod steps. */

@@ -1,5 +1,5 @@
 /** From logits to tokens, in plain loops and float64: filters, draws, confidence, entropy. */
-import type { Numbers } from "./forward.ts";
+import { logSoftmax, type Numbers } from "./forward.ts";
 
 /**
  * Keeps the entries at least as large as the k-th largest, and divides by their sum: ties at the
@@ -153,6 +153,22 @@ export function propose(logits: Numbers, draw: Draw): Proposed {
   const filtered = (keepsCrossing ? crossingNucleus : nucleus)(topK(p, k), topP);
   const token = drawCdf(filtered, u);
   return { token, confidence: filtered[token]!, entropy: entropy(p) };
+}
+
+/** ln p of each token in the model's own distribution, the mask's −∞; `logits` [vocabulary]. */
+export function logProbabilities(logits: Numbers, mask: number): Float64Array {
+  return logSoftmax(Float64Array.from(logits, (each, id) => id === mask ? -Infinity : each));
+}
+
+/** The `count` largest entries that are possible at all, falling; equals by rising id. */
+export function largest(
+  logP: Numbers,
+  count: number,
+): { readonly token: number; readonly logprob: number }[] {
+  return Array.from(logP, (logprob, token) => ({ token, logprob }))
+    .filter(({ logprob }) => logprob > -Infinity)
+    .sort((a, b) => b.logprob - a.logprob || a.token - b.token)
+    .slice(0, count);
 }
 
 /** softmax(logits / temperature) over one row, with the mask left out. */

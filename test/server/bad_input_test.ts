@@ -92,9 +92,6 @@ const names: Case[] = [
     ["frequency_penalty", "0.1"],
     ["presence_penalty", "-1"],
     ["logit_bias", '{"5":1}'],
-    ["logprobs", "0"],
-    ["logprobs", "true"],
-    ["top_logprobs", "1"],
     ["best_of", "2"],
     ["suffix", '"x"'],
     ["response_format", '{"type":"json_object"}'],
@@ -114,20 +111,26 @@ const names: Case[] = [
 ];
 
 const combinations: Case[] = [
-  ["first_hitting", "steps"],
-  ["first_hitting", "threshold"],
-  ["first_hitting", "entropy_bound"],
-  ["ancestral", "threshold"],
-  ["ancestral", "entropy_bound"],
-  ["sequential", "threshold"],
-  ["low_confidence_static", "threshold"],
-  ["low_confidence_dynamic", "entropy_bound"],
-  ["entropy_bounded", "threshold"],
-].map(([strategy, name]): Case => [
-  options(strategy!, name!, "0.5"),
-  "incompatible_parameters",
-  name!,
-]);
+  ...["1", "5"].flatMap((json): Case[] => [
+    [field("top_logprobs", json), "incompatible_parameters", "top_logprobs"],
+    [`{"logprobs":false,"top_logprobs":${json}}`, "incompatible_parameters", "top_logprobs"],
+  ]),
+  ...[
+    ["first_hitting", "steps"],
+    ["first_hitting", "threshold"],
+    ["first_hitting", "entropy_bound"],
+    ["ancestral", "threshold"],
+    ["ancestral", "entropy_bound"],
+    ["sequential", "threshold"],
+    ["low_confidence_static", "threshold"],
+    ["low_confidence_dynamic", "entropy_bound"],
+    ["entropy_bounded", "threshold"],
+  ].map(([strategy, name]): Case => [
+    options(strategy!, name!, "0.5"),
+    "incompatible_parameters",
+    name!,
+  ]),
+];
 
 const syntax: Case[] = [
   ...'|{|}|[]|1|null|true|"{}"|{"a":}|{\'a\':1}|{"a":1,}|{}{}|{"a":01}|{"a":NaN}|{"a":.5}'.split(

@@ -29,6 +29,10 @@ const CONTRACT: Readonly<Record<string, readonly [string, ...string[]]>> = {
   bd_event_loop_lag_seconds: ["gauge"],
   process_resident_memory_bytes: ["gauge"],
   process_start_time_seconds: ["gauge"],
+  bd_prefix_cache_query_tokens_total: ["counter", "model"],
+  bd_prefix_cache_hit_tokens_total: ["counter", "model"],
+  bd_prefix_cache_pages: ["gauge"],
+  bd_prefix_cache_evicted_pages_total: ["counter", "model"],
   // Beyond the interface, for a sum that must hold.
   bd_sequences_started_total: ["counter", "model"],
 };
@@ -126,6 +130,15 @@ Deno.test("/metrics tells what the engines hold now", async () => {
   await waiting.text();
   await running.reader.cancel();
   await app.engine.idle;
+});
+
+Deno.test("/metrics tells what the prefix cache has saved, and keeps", async () => {
+  const prefixCache = { pages: 4, evictedPages: 3, queryTokens: 200, hitTokens: 128 };
+  const exposition = await scrape(testApp({ script: { prefixCache } }));
+  const of = (name: string) => exposition.value(`bd_prefix_cache_${name}`, { model });
+  assertEquals([of("query_tokens_total"), of("hit_tokens_total")], [200, 128]);
+  assertEquals(of("evicted_pages_total"), 3);
+  assertEquals(exposition.value("bd_prefix_cache_pages"), 4);
 });
 
 Deno.test("event loop lag is how late a timer fires on the app's clock", async () => {

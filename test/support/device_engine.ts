@@ -82,13 +82,18 @@ export class DeviceEngine implements AsyncDisposable {
   static async open(
     gpu: Gpu,
     directory: string,
-    { slots, format = "f32" }: { readonly slots: number; readonly format?: WeightFormat },
+    { slots, format = "f32", prefixCache = true }: {
+      readonly slots: number;
+      readonly format?: WeightFormat;
+      readonly prefixCache?: boolean;
+    },
   ): Promise<DeviceEngine> {
     using checkpoint = Checkpoint.open(directory);
     const options = { weights: format, slots, contextLength: CONTEXT, memoryBytes: null };
     const { network, fill } = await allocateModel(gpu, checkpoint, options);
     await fill();
-    return new DeviceEngine(network, await GpuDenoiser.open(gpu, network, { slots }));
+    const denoiser = await GpuDenoiser.open(gpu, network, { slots, prefixCache });
+    return new DeviceEngine(network, denoiser);
   }
 
   /** Runs requests side by side. */

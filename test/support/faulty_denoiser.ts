@@ -5,6 +5,8 @@ import type {
   DeviceMemory,
   LaneResult,
   PassPlan,
+  PrefixCacheUse,
+  Remains,
 } from "../../src/model/denoiser.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 
@@ -34,6 +36,10 @@ export class FaultyDenoiser implements Denoiser {
     return this.#denoiser.freePages;
   }
 
+  get prefixCache(): PrefixCacheUse {
+    return this.#denoiser.prefixCache;
+  }
+
   get memory(): DeviceMemory {
     return this.#denoiser.memory;
   }
@@ -55,14 +61,22 @@ export class FaultyDenoiser implements Denoiser {
     return this.#denoiser.pagesFor(options);
   }
 
+  hasRoom(options: SequenceOptions): boolean {
+    return this.#denoiser.hasRoom(options);
+  }
+
+  reuse(slot: number, position: number): number {
+    return this.#denoiser.reuse(slot, position);
+  }
+
   open(slot: number, options: SequenceOptions): void {
     this.#denoiser.open(slot, options);
     this.#tenants.set(slot, Symbol());
   }
 
-  close(slot: number): void {
+  close(slot: number, remains: Remains | null): void {
     this.#tenants.delete(slot);
-    this.#denoiser.close(slot);
+    this.#denoiser.close(slot, remains);
   }
 
   record(passes: readonly PassPlan[]): Burst {

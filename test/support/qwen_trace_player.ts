@@ -1,10 +1,11 @@
 /** Plays recorded runs of SDAR and Fast-dLLM through the product's network and sampler kernels. */
-import type { Head, HeadProposal, Row } from "../../kernels/mod.ts";
+import type { Head, Row, TokenDetails } from "../../kernels/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { KvCache, pagesFor } from "../../src/model/kv_cache.ts";
 import type { Network } from "../../src/model/network.ts";
 import { firstBlockStart, type SequenceOptions } from "../../src/model/sequence_state.ts";
 import { DeviceSequences, type Entry } from "../kernels/device_sequences.ts";
+import type { DetailedProposal } from "../kernels/device_words.ts";
 import {
   lengthOf,
   type QwenTrace,
@@ -28,7 +29,8 @@ export interface PlayedStep {
   /** What is drawn at the recorded positions. */
   readonly token: readonly number[];
   readonly confidence: readonly number[];
-  readonly entropy: readonly number[];
+  /** What the journal tells of them; `null` where they were not among the heads. */
+  readonly details: readonly (TokenDetails | null)[];
   readonly transfer: readonly number[];
   readonly x_after: readonly number[];
 }
@@ -111,7 +113,7 @@ class QwenTracePlayer implements Disposable {
 
   async play(): Promise<PlayedRun> {
     const options = optionsOf(this.#trace);
-    this.#device.open(0, options);
+    this.#device.open(0, { ...options, isDetailed: true });
     let prompts = this.#promptRows(firstBlockStart(options, this.#network.config.decoding));
     for (let isOver = false; !isOver; prompts = []) {
       const entry = await this.#pass(prompts);
@@ -183,13 +185,13 @@ class QwenTracePlayer implements Disposable {
       rows: planned.map(({ row }) => row - firstRow),
       token: drawn.map(({ token }) => token),
       confidence: drawn.map(({ confidence }) => confidence),
-      entropy: drawn.map(({ entropy }) => entropy),
+      details: recorded.pos.map((offset) => entry!.details![offset]!),
       transfer: x.flatMap((token, i) => token === entry!.tokens[i] ? [] : [i]),
     });
     return entry!; // There is one lane.
   }
 
-  #propose(heads: readonly Head[]): Promise<HeadProposal[]> {
+  #propose(heads: readonly Head[]): Promise<DetailedProposal[]> {
     const { mask, mask_banned: isBanned } = this.#trace;
     const banned = isBanned ? mask : NO_TOKEN;
     return this.#device.propose(this.#network, { cache: this.#cache, heads, banned });

@@ -5,8 +5,11 @@ import type {
   DenoiserLimits,
   LaneResult,
   PassPlan,
+  PrefixCacheUse,
   PromptRows,
+  Remains,
 } from "../../src/model/denoiser.ts";
+import { NO_USE } from "../../src/engine/prefix_cache_use.ts";
 import { GpuError } from "../../src/gpu/errors.ts";
 import type { SequenceOptions } from "../../src/model/sequence_state.ts";
 import { type RevealCount, ScriptedSequence } from "./scripted_sequence.ts";
@@ -29,6 +32,10 @@ export interface DenoiserScript {
   readonly isFused?: boolean;
   /** Told the passes of every burst. */
   readonly onRecord?: (passes: readonly PassPlan[]) => void;
+  /** Prompt tokens from a position on that a slot finds stored; none where left out. */
+  readonly countReused?: (slot: number, position: number) => number;
+  /** Told what remains of a sequence. */
+  readonly onClose?: (slot: number, remains: Remains | null) => void;
   /** Awaited before burst number `burst`, from 0, is read. */
   readonly beforeRead?: (burst: number) => Promise<void> | void;
 }
@@ -47,6 +54,7 @@ export class ScriptedDenoiser implements Denoiser {
   /** Those that were not read yet, in order: a server that runs for hours must not keep the rest. */
   #bursts: ScriptedBurst[] = [];
   #recorded = 0;
+  #reusedTokens = 0;
   readonly #lost = new AbortController();
   #isFailing = false;
   /** When the work that was submitted is done. */
@@ -77,6 +85,10 @@ export class ScriptedDenoiser implements Denoiser {
     return this.limits.pages - [...this.#pagesOfSlot.values()].reduce((sum, each) => sum + each, 0);
   }
 
+  get prefixCache(): PrefixCacheUse {
+    return { ...NO_USE, hitTokens: this.#reusedTokens };
+  }
+
   firstBlockStart({ prompt, blockSize }: SequenceOptions): number {
     const isAbsolute = this.#script.grid === "absolute";
     return prompt.length - (isAbsolute ? prompt.length % blockSize : 0);
@@ -91,6 +103,10 @@ export class ScriptedDenoiser implements Denoiser {
     return Math.min(Math.ceil(positions / this.limits.pageTokens), MAX_PAGES);
   }
 
+  hasRoom(options: SequenceOptions): boolean {
+    return this.pagesFor(options) <= this.freePages;
+  }
+
   open(slot: number, options: SequenceOptions): void {
     expect(slot >= 0 && slot < this.limits.slots, `slot is ${slot}`);
     expect(!this.#pagesOfSlot.has(slot), `slot ${slot} is taken`);
@@ -103,7 +119,15 @@ export class ScriptedDenoiser implements Denoiser {
     this.#slots.set(slot, new ScriptedSequence(options, start, this.#script.countRevealed));
   }
 
-  close(slot: number): void {
+  reuse(slot: number, position: number): number {
+    const count = this.#script.countReused?.(slot, position) ?? 0;
+    if (count > 0) this.#slots.get(slot)!.skip(position, count); // The engine asks for open slots.
+    this.#reusedTokens += count;
+    return count;
+  }
+
+  close(slot: number, remains: Remains | null): void {
+    this.#script.onClose?.(slot, remains);
     expect(this.#pagesOfSlot.delete(slot), `slot ${slot} is free`);
   }
 

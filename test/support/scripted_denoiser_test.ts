@@ -88,8 +88,8 @@ Deno.test("ScriptedDenoiser refuses slots that are taken, and pages that are", (
   assertThrows(() => denoiser.open(0, copyRequest([])), RangeError, "slot 0 is taken");
   const large = copyRequest(tokensFrom(0, 120));
   assertThrows(() => denoiser.open(1, large), RangeError, "5 pages are asked for, 3 free");
-  denoiser.close(0);
-  assertThrows(() => denoiser.close(0), RangeError, "slot 0 is free");
+  denoiser.close(0, null);
+  assertThrows(() => denoiser.close(0, null), RangeError, "slot 0 is free");
 });
 
 Deno.test("ScriptedDenoiser gives nothing back after the loss of its device", async () => {

@@ -4,11 +4,15 @@ import {
   type EngineStats,
   type Generation,
   type ModelInfo,
+  type Reveal,
   type SequenceError,
   type SequenceEvent,
   type SequenceRequest,
 } from "../../src/engine/request.ts";
 import type { ScoreRequest, Scoring } from "../../src/engine/score.ts";
+import { NO_USE } from "../../src/engine/prefix_cache_use.ts";
+import type { PrefixCacheUse } from "../../src/model/denoiser.ts";
+import { scriptedDetails } from "./scripted_details.ts";
 import { halves } from "./scripted_score.ts";
 
 /** A model of bytes: ids 0 to 255, then BOS (not added), EOS and mask. */
@@ -38,6 +42,10 @@ export interface Script {
   readonly maxQueue?: number;
   /** Awaited before every denoising step; `step` counts over the whole engine from 0. */
   readonly beforeStep?: (step: number) => Promise<void> | void;
+  /** What the engine tells of its prefix cache; nothing was ever kept where it is left out. */
+  readonly prefixCache?: PrefixCacheUse;
+  /** Prompt tokens that a request finds stored; none where it is left out. */
+  readonly cachedTokens?: (request: SequenceRequest) => number;
   /** What `submit()` and `score()` throw. */
   readonly refusal?: Error;
   /** What `score()` gives; one half for every token where it is left out. */
@@ -82,6 +90,7 @@ export class ScriptedEngine implements Engine {
       freePages: 100 - this.#running,
       denoisePasses: this.#steps,
       commitPasses: 0,
+      prefixCache: this.#script.prefixCache ?? NO_USE,
       memory: { weights: 1, cache: 2, scratch: 3 },
       losses: 0,
     };
@@ -125,6 +134,8 @@ export class ScriptedEngine implements Engine {
   async #run(request: SequenceRequest, channel: Channel): Promise<void> {
     const { prompt, maxTokens, blockSize, stopTokens } = request;
     channel.push({ type: "admitted", queueMs: 0 });
+    const cachedTokens = this.#script.cachedTokens?.(request) ?? 0;
+    if (cachedTokens > 0) channel.push({ type: "prefilled", ms: 0, cachedTokens });
     let passes = 1;
     let reason: "length" | "eos" | "cancelled" = "length";
     for (let index = 0; index * blockSize < maxTokens && reason === "length"; index += 1) {
@@ -147,6 +158,9 @@ export class ScriptedEngine implements Engine {
         index,
         position,
         tokens,
+        ...(request.tellsReveals && {
+          reveals: tokens.map((token, place) => scriptedReveal(token, { ...request, place })),
+        }),
         steps: size,
         nfe: size,
         ms: 1.5,
@@ -176,10 +190,20 @@ export class ScriptedEngine implements Engine {
         tokens: tokens.map((token, i) => i <= j ? token : null),
         revealed: [j],
         confidence: [1 / (j + 2)],
+        ...(request.isDetailed && { details: [scriptedDetails(tokens[j]!, j)] }),
       });
     }
     return tokens.length;
   }
+}
+
+/** One position a step, from the left. */
+function scriptedReveal(
+  token: number,
+  { place, isDetailed = false }: { readonly place: number; readonly isDetailed?: boolean },
+): Reveal {
+  const reveal = { step: place + 1, confidence: 1 / (place + 2) };
+  return isDetailed ? { ...reveal, details: scriptedDetails(token, place) } : reveal;
 }
 
 /** Events on their way from a sequence to its reader. */

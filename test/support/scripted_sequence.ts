@@ -5,6 +5,7 @@ import { firstHitting } from "../../src/diffusion/remasking/first_hitting.ts";
 import { sequential } from "../../src/diffusion/remasking/sequential.ts";
 import type { LaneResult, PromptRows } from "../../src/model/denoiser.ts";
 import { type SequenceOptions, stepsOf } from "../../src/model/sequence_state.ts";
+import { scriptedDetails } from "./scripted_details.ts";
 
 /** Stands for what is not known yet; not an id of any model. */
 const MASK = -1;
@@ -57,6 +58,20 @@ export class ScriptedSequence {
   }
 
   /**
+   * Finds the next prompt tokens in the cache.
+   *
+   * @throws {RangeError} If there are not as many.
+   */
+  skip(position: number, count: number): void {
+    this.prefill({
+      slot: 0,
+      position,
+      tokens: this.options.prompt.slice(position, position + count),
+      blockSize: this.options.blockSize,
+    });
+  }
+
+  /**
    * One denoising step.
    *
    * @throws {RangeError} If a part of the prompt is missing.
@@ -90,6 +105,7 @@ export class ScriptedSequence {
 
   #result(status: LaneResult["status"], before = this.#block): Omit<LaneResult, "slot"> {
     const { tokens } = this.#block;
+    const isRevealed = (j: number) => tokens[j] !== before.tokens[j];
     return {
       status,
       start: this.#start,
@@ -98,9 +114,10 @@ export class ScriptedSequence {
       masked: this.#block.masked().length,
       isOver: this.#isOver,
       tokens: tokens.map((token) => token === MASK ? null : token),
-      confidence: tokens.map((token, j) =>
-        token === before.tokens[j] ? 0 : (j + 1) / tokens.length
-      ),
+      confidence: tokens.map((_, j) => isRevealed(j) ? (j + 1) / tokens.length : 0),
+      ...(this.options.isDetailed && {
+        details: tokens.map((token, j) => isRevealed(j) ? scriptedDetails(token, j) : null),
+      }),
     };
   }
 

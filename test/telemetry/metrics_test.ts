@@ -23,6 +23,7 @@ function reading(model: string, fields: Partial<ModelReading> = {}): ModelReadin
     freePages: 0,
     denoisePasses: 0,
     commitPasses: 0,
+    prefixCache: { pages: 0, evictedPages: 0, queryTokens: 0, hitTokens: 0 },
     memory: { weights: 0, cache: 0, scratch: 0 },
     losses: 0,
     ...fields,
@@ -76,6 +77,7 @@ Deno.test("Metrics sums what several models hold, and tells the default one's ad
     freePages: 5,
     denoisePasses: 6,
     commitPasses: 7,
+    prefixCache: { pages: 1, evictedPages: 2, queryTokens: 3, hitTokens: 4 },
     memory: { weights: 8, cache: 9, scratch: 10 },
     losses: 11,
   });
@@ -87,6 +89,7 @@ Deno.test("Metrics sums what several models hold, and tells the default one's ad
     freePages: 500,
     denoisePasses: 600,
     commitPasses: 700,
+    prefixCache: { pages: 100, evictedPages: 200, queryTokens: 300, hitTokens: 400 },
     memory: { weights: 800, cache: 900, scratch: 1000 },
     losses: 1100,
   });
@@ -100,6 +103,13 @@ Deno.test("Metrics sums what several models hold, and tells the default one's ad
     residentBytes: 13,
   });
   const names = ["build_info", "cache_pages", "device_memory_bytes", "forward_passes_total"];
+  const ofCache = ["pages", "evicted_pages_total", "query_tokens_total", "hit_tokens_total"];
+  assertEquals(ofCache.map((name) => values(exposition, `bd_prefix_cache_${name}`)), [
+    [101],
+    [2, 200],
+    [3, 300],
+    [4, 400],
+  ]);
   assertEquals(Object.fromEntries(names.map((name) => [name, values(exposition, `bd_${name}`)])), {
     build_info: [1],
     cache_pages: [404, 505],

@@ -87,6 +87,19 @@ export const BLOCKS_OPERATIONS: readonly Operation[] = [
         summary: "One object at the end",
         body: { prompt, max_tokens: 16, stop: ".", resume_ms: 0, stream: false },
       },
+      told: {
+        summary: "How each token came about",
+        body: {
+          prompt,
+          max_tokens: 8,
+          logprobs: true,
+          top_logprobs: 2,
+          step_map: true,
+          confidence: true,
+          entropy: true,
+          trace: true,
+        },
+      },
       endless: {
         summary: "More than the context holds, until the text repeats itself",
         body: { prompt, overflow: "slide", max_tokens: 300, min_entropy: 2, ignore_eos: true },

@@ -54,6 +54,10 @@ export const OPENAI_OPERATIONS: readonly Operation[] = [
         summary: "Two choices for each of two prompts, which the choices begin with",
         body: { model, prompt: ["One day", "A boy"], n: 2, echo: true, max_tokens: 8 },
       },
+      told: {
+        summary: "How probable each token was when it was revealed, and in which step that was",
+        body: { model, prompt: "One day", max_tokens: 8, logprobs: 2, step_map: true },
+      },
       tokens: {
         summary: "Token ids, with a remasking strategy that may fill many positions in a step",
         body: {
@@ -89,6 +93,10 @@ export const OPENAI_OPERATIONS: readonly Operation[] = [
       drafts: {
         summary: "A stream with drafts of the message before it",
         body: { model, messages, max_tokens: 32, stream: true, diffusing: true },
+      },
+      told: {
+        summary: "How probable each token was when it was revealed",
+        body: { model, messages, max_tokens: 8, logprobs: true, top_logprobs: 5, entropy: true },
       },
       history: {
         summary: "A longer chat, with a message in parts",

@@ -29,21 +29,18 @@ export const ChatMessage = Message.extend(neutralFields(UNSUPPORTED_FIELDS))
   .describe("A message of a chat.");
 
 /** A request to `/v1/completions`. */
-export const CompletionRequest = complete(CompletionFields)
-  .extend(neutralFields(NEUTRAL))
+export const CompletionRequest = withNeutral(complete(CompletionFields))
   .describe("Prompts to complete.");
 
 /** A request to `/v1/chat/completions`. */
-export const ChatCompletionRequest = complete(ChatFields)
+export const ChatCompletionRequest = withNeutral(complete(ChatFields))
   .extend({
     messages: z.array(ChatMessage).min(1).max(MOST_MESSAGES).describe(Messages.description!),
-    ...neutralFields(NEUTRAL),
   })
   .describe("A chat to answer.");
 
 /** A request to `POST /v1/blocks`. */
-export const BlocksRequest = complete(BlocksFields)
-  .extend(neutralFields(NEUTRAL))
+export const BlocksRequest = withNeutral(complete(BlocksFields))
   .describe("A text to generate.");
 
 /** The same in the query of `GET /v1/blocks`. */
@@ -83,6 +80,11 @@ function optionField(name: string): z.ZodType {
   const own = OF_MODEL.includes(name) ? ` ${MODEL_FIRST}` : "";
   const description = `${z.toJSONSchema(option!).description} Only with ${names}.${own}`;
   return option!.meta({ description, default: undefined, "x-strategies": strategies });
+}
+
+/** Adds the fields of OpenAI's that its endpoint does not implement. */
+function withNeutral(request: z.ZodObject): z.ZodObject {
+  return z.strictObject({ ...neutralFields(NEUTRAL), ...request.shape });
 }
 
 /** Fields that are accepted only at values, given as JSON, that change nothing. */

@@ -11,6 +11,7 @@ import { create, createToken, keepAtEnd } from "./dom.js";
  * @property {string} piece
  * @property {number} step The step in which it fell; 0 where the page did not see it.
  * @property {number | null} confidence
+ * @property {string[]} facts What else is told of it.
  */
 
 /** Steps of a block of the strategy that has a grid of its own, where a request does not say. */
@@ -63,13 +64,15 @@ export class TextView {
   }
 
   /** @param {StepData} data */
-  step({ pieces, revealed, confidence, step }) {
+  step(data) {
+    const { pieces, revealed, confidence, step } = data;
     if (pieces.length !== this.#places.length) this.#mask(pieces.length);
     pieces.forEach((piece, i) => {
       if (piece === null || this.#places[i] !== null) return;
       const at = revealed.indexOf(i);
       const isSeen = at !== -1;
-      const fallen = { piece, step: isSeen ? step : 0, confidence: confidence[at] ?? null };
+      const facts = isSeen ? factsOf(data, at) : [];
+      const fallen = { piece, step: isSeen ? step : 0, confidence: confidence[at] ?? null, facts };
       this.#places[i] = fallen;
       this.#current.children[i]?.replaceWith(this.#token(fallen));
     });
@@ -125,11 +128,12 @@ export class TextView {
    * @param {Fallen} fallen
    * @param {boolean} [isText] Whether line breaks are to break lines.
    */
-  #token({ piece, step, confidence }, isText = false) {
+  #token({ piece, step, confidence, facts }, isText = false) {
     const said = [
       JSON.stringify(piece),
       ...(step > 0 ? [`step ${step}`] : []),
-      ...(confidence !== null ? [`confidence ${(100 * confidence).toFixed(1)} %`] : []),
+      ...(confidence !== null ? [`confidence ${toPercent(confidence)}`] : []),
+      ...facts,
     ];
     const shown = isText ? piece : piece.replaceAll("\n", "↵");
     const token = createToken(shown, said.join(", "));
@@ -141,4 +145,26 @@ export class TextView {
     token.style.setProperty("--step", share.toFixed(3));
     return token;
   }
+}
+
+/**
+ * What the request has asked to be told of a token.
+ *
+ * @param {StepData} data
+ * @param {number} at Its place among those that the step revealed.
+ */
+function factsOf({ logprobs, entropy, top_logprobs: top }, at) {
+  const likely = top?.[at]?.map(({ piece, logprob }) =>
+    `${JSON.stringify(piece)} ${toPercent(Math.exp(logprob))}`
+  );
+  return [
+    ...(logprobs !== undefined ? [`ln p ${logprobs[at]?.toFixed(3)}`] : []),
+    ...(entropy !== undefined ? [`entropy ${entropy[at]?.toFixed(3)}`] : []),
+    ...(likely !== undefined ? [`most probable: ${likely.join(", ")}`] : []),
+  ];
+}
+
+/** @param {number} share */
+function toPercent(share) {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { STRATEGIES } from "../../diffusion/remasking/mod.ts";
-import { Count, Milliseconds, Seconds, TokenId } from "./numbers.ts";
+import { Count, Logprob, Milliseconds, Nats, Probability, Seconds, TokenId } from "./numbers.ts";
 import { Fingerprint, Usage } from "./summaries.ts";
 
 /** What the `start` event tells. */
@@ -31,6 +31,24 @@ export const BlocksStart = z.object({
   system_fingerprint: Fingerprint,
 }).describe("Data of the `start` event: the generation was admitted.");
 
+const ToldToken = z.object({
+  token: TokenId.describe("Its id."),
+  piece: z.string().describe("Its text; U+FFFD for part of a character."),
+  logprob: Logprob,
+});
+
+/** What is told of tokens on request. */
+const FACTS = {
+  logprobs: z.array(Logprob).optional()
+    .describe("Only with `logprobs`: of the tokens, in their order."),
+  top_logprobs: z.array(z.array(ToldToken)).optional().describe(
+    "Only with `top_logprobs`: the most probable tokens in each of these places, falling, whether " +
+      "they were drawn or not.",
+  ),
+  entropy: z.array(Nats).optional()
+    .describe("Only with `entropy`: how undecided the model was, at the request's temperature."),
+};
+
 const perPosition = <T extends z.ZodType>(value: T) => z.array(value.nullable());
 
 /** What a `step` event tells. */
@@ -44,8 +62,9 @@ export const BlocksStep = z.object({
   pieces: perPosition(z.string())
     .describe("The texts of these tokens one by one; U+FFFD for part of a character."),
   revealed: z.array(Count).describe("Indices into `tokens` that this step filled."),
-  confidence: z.array(z.number().min(0).max(1))
+  confidence: z.array(Probability)
     .describe("Probabilities of the tokens drawn there, in the order of `revealed`."),
+  ...FACTS,
 }).describe("Data of a `step` event: the state of a block after one denoising step.");
 
 /** What a `block` event tells. */
@@ -54,6 +73,12 @@ export const Block = z.object({
   position: Count.describe("Place of the first token, counted from the beginning of the prompt."),
   tokens: z.array(TokenId).min(1)
     .describe("Token ids, up to the end token or the one that completed a stop string."),
+  ...FACTS,
+  step_map: z.array(Count).optional().describe(
+    "Only with `step_map`: the steps of the block in which its tokens fell, as in `step` events.",
+  ),
+  confidence: z.array(Probability).optional()
+    .describe("Only with `confidence`: the probabilities with which its tokens were drawn."),
   text: z.string().describe("What the block adds to the text; may be empty."),
   steps: Count.describe("Denoising steps executed."),
   nfe: Count.describe("Denoising forward passes."),

@@ -8,6 +8,10 @@ export const Usage = z.object({
     .describe("Tokens fed to the model, a BOS included; each prompt counts once."),
   completion_tokens: Count.describe("Tokens generated, an end token included."),
   total_tokens: Count.describe("The sum of both."),
+  prompt_tokens_details: z.object({
+    cached_tokens: z.int().min(1)
+      .describe("Prompt tokens that an earlier request has left in the cache."),
+  }).optional().describe("Only where the cache had some of the prompt."),
 }).describe("How many tokens a request took.");
 
 /** How an answer was made. */

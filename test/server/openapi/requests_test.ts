@@ -42,6 +42,9 @@ const COMPANIONS: Readonly<Record<string, Fields>> = {
   diffusing: { stream: true },
 };
 
+/** Likewise, where the field is not one that has to be neutral. */
+const CHOSEN_COMPANIONS: Readonly<Record<string, Fields>> = { top_logprobs: { logprobs: true } };
+
 const POOL: readonly unknown[] = [
   true,
   0,
@@ -145,7 +148,8 @@ function requestWith(name: string, field: string, value: unknown): Fields {
   const length = max_tokens === undefined || field === "max_completion_tokens"
     ? {}
     : { max_tokens };
-  return { ...base, ...length, ...COMPANIONS[field], [field]: value };
+  const companions = name === "POST /v1/completions" ? {} : CHOSEN_COMPANIONS[field];
+  return { ...base, ...length, ...COMPANIONS[field], ...companions, [field]: value };
 }
 
 /** What of a schema's field the schema refuses: of other types, and out of range. */

@@ -21,13 +21,17 @@ function fieldOf(name: string): Omit<Field, "description" | "name"> {
 Deno.test("fieldsOf() has every field that can be set, and none that only looks like one", () => {
   assertEquals([...FIELDS.keys()].sort(), [
     "block_size",
+    "confidence",
+    "entropy",
     "entropy_bound",
     "ignore_eos",
+    "logprobs",
     "max_tokens",
     "min_entropy",
     "overflow",
     "resume_ms",
     "seed",
+    "step_map",
     "steps",
     "stop",
     "strategy",
@@ -36,6 +40,7 @@ Deno.test("fieldsOf() has every field that can be set, and none that only looks 
     "temperature",
     "threshold",
     "top_k",
+    "top_logprobs",
     "top_p",
     "trace",
   ]);

@@ -3,9 +3,11 @@ import type { Draft } from "./draft.ts";
 import {
   BLOCKS,
   CHAT,
+  COMPLETION_LOGPROBS,
   COMPLETION_PROMPT,
   DETOKENIZE,
   type Field,
+  LOGPROBS,
   OPENAI,
   OPTIONS,
   SHARED,
@@ -32,6 +34,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     fields: {
       ...OPENAI,
       prompt: COMPLETION_PROMPT,
+      logprobs: COMPLETION_LOGPROBS,
       echo: { good: ["true", "false"], wrong: ["1", '"true"', "[]"], bad: [] },
     },
     required: ["model", "prompt"],
@@ -40,7 +43,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   {
     path: "/v1/chat/completions",
-    fields: { ...OPENAI, ...CHAT, messages: MESSAGES, max_completion_tokens: SHARED.max_tokens! },
+    fields: {
+      ...OPENAI,
+      ...CHAT,
+      ...LOGPROBS,
+      messages: MESSAGES,
+      max_completion_tokens: SHARED.max_tokens!,
+    },
     required: ["model", "messages"],
     generates: true,
     isOpenAi: true,
@@ -64,14 +73,21 @@ export const ENDPOINTS: readonly Endpoint[] = [
 /** Neutral values of section 5.3. */
 const NEUTRAL = [
   ...[["frequency_penalty", "-0"], ["presence_penalty", "0.0"], ["logit_bias", "{}"]],
-  ...[["logprobs", "false"], ["top_logprobs", "0"], ["best_of", "1"], ["suffix", '""']],
+  ...[["top_logprobs", "0"], ["best_of", "1"], ["suffix", '""']],
   ...[["response_format", '{ "type" : "text" }'], ["tools", "[]"], ["functions", "[]"]],
   ...[["tool_choice", '"auto"'], ["function_call", '"none"'], ["modalities", '["text"]']],
   ...[["parallel_tool_calls", "false"], ["service_tier", '"auto"'], ["audio", "null"]],
 ] as const;
 
 /** Fields whose values hang together: those that are given are chosen together. */
-const TOGETHER = ["strategy", "max_tokens", "max_completion_tokens", "stream"];
+const TOGETHER = [
+  "logprobs",
+  "top_logprobs",
+  "strategy",
+  "max_tokens",
+  "max_completion_tokens",
+  "stream",
+];
 
 /** A request that is right: a few of its fields, in any order. */
 export function goodDraft(random: Random, endpoint: Endpoint): Draft {
@@ -123,9 +139,13 @@ function togetherFields(random: Random, { isOpenAi, fields }: Endpoint): [string
     const options = ["null", "{}", '{"include_usage":true}', '{"include_usage":null}'];
     if (isOpenAi) given.push(["stream_options", random.pick(options)]);
   }
+  if ("top_logprobs" in fields && random.below(3) === 0) {
+    given.push(["logprobs", "true"]);
+    given.push(["top_logprobs", random.pick(["0", "5", "1.0", "null"])]);
+  }
   for (let left = random.below(3); left > 0; left -= 1) {
     const [name, json] = random.pick(NEUTRAL);
-    if (!given.some(([each]) => each === name)) given.push([name, json]);
+    if (!(name in fields) && !given.some(([each]) => each === name)) given.push([name, json]);
   }
   return given;
 }

@@ -100,14 +100,17 @@ export const SHARED: Readonly<Record<string, Field>> = {
     bad: ["0", "-1", "3", "33", "64", "1024", ...NOT_INTEGER, ...HUGE],
     isOfModel: true,
   },
-  // Of a block of 4.
+  // Of blocks of any of the sizes above.
   sub_block_size: {
-    good: ["1", "2.0", "4", "null"],
+    good: ["1", "1.0", "null"],
     wrong: NOT_NUMBER,
-    bad: ["0", "-1", "3", "8", ...NOT_INTEGER, ...HUGE],
+    bad: ["0", "-1", "3", "64", ...NOT_INTEGER, ...HUGE],
     isOfModel: true,
   },
   strategy: { ...oneOf(), good: [] },
+  step_map: boolean,
+  confidence: boolean,
+  entropy: boolean,
 };
 
 /** Section 4.1: what may be given with which strategy. */
@@ -158,6 +161,19 @@ export const CHAT: Readonly<Record<string, Field>> = {
   diffusing: { ...boolean, good: ["false", "null"] },
 };
 
+/** Section 4.5: how tokens may be rated where `logprobs` is a switch. */
+export const LOGPROBS: Readonly<Record<string, Field>> = {
+  logprobs: boolean,
+  top_logprobs: integer(0, 5),
+};
+
+/** Section 5.1. */
+export const COMPLETION_LOGPROBS: Field = {
+  good: ["0", "5", "3.0", "false", "null"],
+  wrong: NOT_NUMBER.filter((json) => json !== "true"),
+  bad: ["-1", "6", "true", ...NOT_INTEGER, ...HUGE],
+};
+
 /** Section 5.1. */
 export const COMPLETION_PROMPT: Field = {
   good: ['""', '"abc"', '["a"]', '["a","b"]', "[1,2]", "[257]", "[[1],[2,3]]"],
@@ -182,6 +198,7 @@ export const COMPLETION_PROMPT: Field = {
 /** Section 6.1. */
 export const BLOCKS: Readonly<Record<string, Field>> = {
   ...SHARED,
+  ...LOGPROBS,
   prompt: {
     good: ['""', '"abc"', '"\\ud83d\\udca7"', "[]", "[1,2]", "[257,256]", "null"],
     wrong: [

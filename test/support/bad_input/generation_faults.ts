@@ -8,7 +8,7 @@ export function generationFaults(endpoint: Endpoint): Fault[] {
   return [
     ...optionFaults(),
     ...slideFaults(endpoint),
-    ...unsupportedFaults(),
+    ...unsupportedFaults(endpoint),
     ...contextFaults(endpoint),
     ...(endpoint.isOpenAi ? pairFaults(endpoint) : []),
   ];
@@ -52,7 +52,6 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   frequency_penalty: ["0.1", "-2", "1e999", '"0"', "false"],
   presence_penalty: ["5e-324", "2", "[]"],
   logit_bias: ['{"5":1}', '{"__proto__":1}', "[]", "0"],
-  logprobs: ["0", "1", "5", "true", '"false"'],
   top_logprobs: ["1", "20", "false"],
   best_of: ["0", "2", "1.5", "true"],
   suffix: ['" "', '"x"', "0", "[]"],
@@ -71,12 +70,24 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   web_search_options: ["{}", "[]"],
 };
 
-function unsupportedFaults(): Fault[] {
-  return Object.entries(UNSUPPORTED).flatMap(([name, values]) =>
-    values.map((json) =>
-      valueFault({ [name]: json }, { code: "unsupported_parameter", param: name })
-    )
-  );
+function unsupportedFaults({ fields }: Endpoint): Fault[] {
+  const unsupported = Object.entries(UNSUPPORTED).filter(([name]) => !(name in fields));
+  const alone = "top_logprobs" in fields ? ["1", "5"] : [];
+  return [
+    ...unsupported.flatMap(([name, values]) =>
+      values.map((json) =>
+        valueFault({ [name]: json }, { code: "unsupported_parameter", param: name })
+      )
+    ),
+    ...alone.flatMap((json) =>
+      [null, "null", "false"].map((logprobs) =>
+        valueFault({ logprobs, top_logprobs: json }, {
+          code: "incompatible_parameters",
+          param: "top_logprobs",
+        })
+      )
+    ),
+  ];
 }
 
 /** Prompts that are too long for the context of 4096 with what is to come. */

@@ -92,7 +92,15 @@ function valueInputs(random: Random): BadInput[] {
   const bad = Object.entries(BAD).flatMap(([name, values]) =>
     values.map((value) => input(random, [[name, value]], { code: "invalid_value", param: name }))
   );
-  const booleans = ["ignore_eos", "stream", "trace"];
+  const booleans = [
+    "ignore_eos",
+    "stream",
+    "trace",
+    "logprobs",
+    "step_map",
+    "confidence",
+    "entropy",
+  ];
   const texts = ["model", "overflow", "prompt", "stop", "strategy"];
   const numbers = Object.keys(GOOD).filter((name) => ![...booleans, ...texts].includes(name));
   const wrong = [
@@ -120,7 +128,7 @@ function nameInputs(random: Random): BadInput[] {
     "__proto__",
   ];
   const more = ["constructor", "toString", "", "a.b", "%00", "%F0%9F%92%A7", "x".repeat(200)];
-  const unsupported = [["top_logprobs", "1"], ["logprobs", "true"], ["frequency_penalty", "0.5"]];
+  const unsupported = [["best_of", "2"], ["suffix", "x"], ["frequency_penalty", "0.5"]];
   return [
     ...[...unknown, ...more].map((name) =>
       input(random, [[name, "1"]], {
