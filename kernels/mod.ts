@@ -2,14 +2,7 @@
 export { attention, type CacheFormat, type PagedCache } from "./attention.ts";
 export { embed } from "./embed.ts";
 export { paddedHeadSize } from "./head_sizes.ts";
-export {
-  DETAIL_WORDS,
-  inspect,
-  readDetails,
-  type TokenDetails,
-  TOP_TOKENS,
-  type TopToken,
-} from "./inspect.ts";
+export { inspect } from "./inspect.ts";
 export { layerNorm } from "./layer_norm.ts";
 export { linear } from "./linear.ts";
 export { tuneLinear } from "./linear_tuning.ts";
@@ -23,3 +16,4 @@ export { rmsNorm } from "./rms_norm.ts";
 export { MAX_POSITIONS, type RotaryTables, rotaryTables } from "./rotary.ts";
 export * from "./rows.ts";
 export { timestepEmbedding, timestepFrequencies } from "./timestep_embedding.ts";
+export * from "./token_details.ts";

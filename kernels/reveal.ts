@@ -1,6 +1,6 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import headFields from "./heads.wgsl" with { type: "text" };
-import { DETAIL_WORDS } from "./inspect.ts";
+import { DETAIL_WORDS } from "./token_details.ts";
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./reveal.wgsl" with { type: "text" };
 import sequenceFields from "./sequence.wgsl" with { type: "text" };

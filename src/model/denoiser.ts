@@ -1,7 +1,7 @@
-import type { TokenDetails } from "../../kernels/mod.ts";
+import type { TokenDetails } from "../../kernels/token_details.ts";
 import type { SequenceOptions } from "./sequence_state.ts";
 
-export type { TokenDetails, TopToken } from "../../kernels/mod.ts";
+export type { TokenDetails, TopToken } from "../../kernels/token_details.ts";
 
 /** How much fits into one pass, and how many sequences there can be. */
 export interface DenoiserLimits {
