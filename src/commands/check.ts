@@ -80,7 +80,8 @@ const SETTINGS = {
   ...CAPACITY,
 };
 
-const USAGE = `Says in one line of JSON whether the checkpoint in a directory can be served, and what
+const USAGE =
+  `Says in one line of JSON whether the checkpoint in a directory can be served, and what
 memory of the device that takes.
 
 Usage: deno task check DIR [FLAGS]

@@ -1,7 +1,13 @@
 import { describeAdapter, findAdapter } from "./adapter.ts";
 import { remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
-import { type Config, describeConfig, type ModelSource, parseConfig, readEnvironment } from "./config.ts";
+import {
+  type Config,
+  describeConfig,
+  type ModelSource,
+  parseConfig,
+  readEnvironment,
+} from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
 import { asksForHelp, describeSettings, setting, toggle } from "./flags.ts";
 import { NVIDIA_VARIABLE } from "./nvidia.ts";
@@ -101,7 +107,11 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   const models = config.models.map((source) => {
     const { id, directory, ...options } = source;
-    const report = check(directory, { ...options, context: config.context, maxConcurrent: config.maxConcurrent });
+    const report = check(directory, {
+      ...options,
+      context: config.context,
+      maxConcurrent: config.maxConcurrent,
+    });
     return { id, report, memory: report.ok ? memoryOf(source, config) : null };
   });
   const problems = [

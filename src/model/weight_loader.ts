@@ -122,7 +122,11 @@ export class WeightLoader {
     const { weights, biases = [], rows, format = this.#format } = matrix;
     const bias = biases.length > 0 ? { bias: this.#readVector(biases, rows) } : {};
     const options = { name: weights[0]!, format, defer: this.defer };
-    const weight = uploadLinear(this.#gpu, { ...matrixSource(this.#checkpoint, matrix), ...bias }, options);
+    const weight = uploadLinear(
+      this.#gpu,
+      { ...matrixSource(this.#checkpoint, matrix), ...bias },
+      options,
+    );
     this.#count([...weights, ...biases]);
     return weight;
   }
