@@ -4,7 +4,7 @@ export interface ChildOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** `leash` is a pipe that stays open as long as this process lives. */
   readonly stdin: "inherit" | "leash";
-  /** Gets a copy of what the child prints; it goes to stdout as well. */
+  /** Gets what the child prints; stdout does where left out. */
   readonly onStdout?: (chunk: Uint8Array) => void;
 }
 
@@ -29,7 +29,7 @@ export async function runChild(options: ChildOptions): Promise<number> {
   }).spawn();
   using _signals = forwardSignals((signal) => kill(child, signal));
   using _watch = watchStarters(() => kill(child, "SIGTERM"));
-  if (onStdout) await copyOutput(child.stdout, onStdout);
+  if (onStdout) { for await (const chunk of child.stdout) onStdout(chunk); }
   const { code } = await child.status;
   return code;
 }
@@ -119,15 +119,5 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   } catch (error) {
     // It has ended by itself meanwhile; Deno says so with either class.
     if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-async function copyOutput(
-  output: ReadableStream<Uint8Array>,
-  onChunk: (chunk: Uint8Array) => void,
-): Promise<void> {
-  for await (const chunk of output) {
-    onChunk(chunk);
-    for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
   }
 }

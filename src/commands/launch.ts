@@ -18,7 +18,7 @@ import { LEASH_VARIABLE } from "./leash.ts";
 import { hasNvidia, NVIDIA_VARIABLE } from "./nvidia.ts";
 import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { RUNTIME_ENVIRONMENT } from "./runtime_environment.ts";
-import { TestSummary } from "./test_summary.ts";
+import { runTests } from "./run_tests.ts";
 
 const TASKS = [...Object.keys(COMMANDS), "compile", "test", "bench", "soak", "paper"];
 const USAGE = `Usage: deno task ${TASKS.join("|")} [ARGUMENTS]`;
@@ -45,7 +45,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "compile":
       return await compileServer(invocation);
     case "test":
-      return await runTests(await withAdapter(invocation));
+      return await testAll(await withAdapter(invocation));
     case "bench":
       return await runScript("test/bench/mod.ts", await withAdapter(invocation));
     case "paper": {
@@ -90,18 +90,10 @@ async function compileServer(invocation: Invocation): Promise<number> {
   return await compile(prepared.args, thisCompiler(prepared.environment));
 }
 
-async function runTests({ args, environment }: Invocation): Promise<number> {
-  await ensureBrowser(thisBrowserMachine(environment));
-  await ensureDeployTools(thisDeployMachine(environment));
-  const summary = new TestSummary();
-  const status = await runChild({
-    args: ["test", "--allow-all", "--frozen", ...args],
-    environment,
-    stdin: "inherit",
-    onStdout: (chunk) => summary.read(chunk),
-  });
-  console.log(summary.line(status));
-  return status;
+async function testAll(invocation: Invocation): Promise<number> {
+  await ensureBrowser(thisBrowserMachine(invocation.environment));
+  await ensureDeployTools(thisDeployMachine(invocation.environment));
+  return await runTests(invocation);
 }
 
 async function runScript(file: string, { args, environment }: Invocation): Promise<number> {
