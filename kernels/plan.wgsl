@@ -31,17 +31,20 @@ const ROW_WORDS = 8u;
 const MAX_SIGMA = 6.907755278982137;
 
 @group(0) @binding(0) var<storage, read> burst: array<u32>;
-@group(0) @binding(1) var<storage, read_write> sequences: array<Sequence>;
+@group(0) @binding(1) var<storage, read_write> sequences: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> tokens: array<u32>;
-@group(0) @binding(3) var<storage, read_write> rows: array<Row>;
+@group(0) @binding(3) var<storage, read_write> rows: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> heads: array<Head>;
 @group(0) @binding(5) var<storage, read_write> counts: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read_write> sigma: array<f32>;
 @group(0) @binding(7) var<storage, read> params: Params;
 
-var<workgroup> sequence: Sequence;
-var<workgroup> has_commit: u32;
+// All lanes move it alike; the first one keeps where it stands.
+var<private> sequence: Sequence;
+var<private> has_commit: u32;
+// Where this workgroup's rows and heads begin.
 var<workgroup> first_row: u32;
+var<workgroup> first_head: u32;
 // Sort keys of the masked positions in the order in which they fall; FALLEN where there is no mask.
 var<workgroup> order: array<u32, MAX_BLOCK>;
 var<workgroup> falls: array<u32, MAX_BLOCK>;
@@ -54,6 +57,11 @@ fn sigma_at(time: f32) -> f32 {
 // Where the token at a position lies.
 fn place(slot: u32, position: u32) -> u32 {
   return slot * 2u * BLOCK + position % (2u * sequence.block_size);
+}
+
+fn write_row(at: u32, row: Row) {
+  rows[2u * at] = vec4(row.token, row.position, row.slot, row.first);
+  rows[2u * at + 1u] = vec4(row.end, row.condition, row.past_slot, row.past_end);
 }
 
 fn block_row(slot: u32, position: u32, condition: u32) -> Row {
@@ -74,9 +82,10 @@ fn copy_prompt_rows(segment: u32, lane: u32) {
   workgroupBarrier();
   for (var i = lane; i < number; i += LANES) {
     let at = segment + 2u + 2u * lanes + i * ROW_WORDS;
-    rows[first_row + i] = Row(
+    let row = Row(
       burst[at], burst[at + 1u], burst[at + 2u], burst[at + 3u], burst[at + 4u], 2u * lanes, 0u, 0u,
     );
+    write_row(first_row + i, row);
   }
 }
 
@@ -181,14 +190,15 @@ fn write_heads(slot: u32, lane: u32, denoise_row: u32) {
       }
     }
     sequence.heads = number;
-    sequence.first_head = atomicAdd(&counts[1], number);
+    first_head = atomicAdd(&counts[1], number);
+    sequence.first_head = first_head;
   }
   workgroupBarrier();
   let seed = vec2(sequence.seed_low, sequence.seed_high);
   for (var j = lane; j < size; j += LANES) {
     if (falls[j] > 0u) {
       let position = sequence.start + j;
-      heads[sequence.first_head + falls[j] - 1u] = Head(
+      heads[first_head + falls[j] - 1u] = Head(
         denoise_row + max(j, SHIFTED) - SHIFTED, j, sequence.temperature, sequence.top_p, sequence.top_k,
         uniform_at(seed, sequence.choice, STREAM_TOKEN, position, sequence.nfe),
       );
@@ -217,29 +227,28 @@ fn plan(
     return;
   }
   let slot = burst[segment + 2u + 2u * group.x];
-  if (lane == 0u) {
-    sequence = sequences[slot];
-    has_commit = 0u;
-    if (sequence.phase != PHASE_IDLE) {
-      advance();
+  sequence = load_sequence(slot);
+  if (sequence.phase != PHASE_IDLE) {
+    advance();
+    if (lane == 0u) {
       first_row = atomicAdd(&counts[0], sequence.block_size * (1u + has_commit));
     }
   }
+  // All have read the sequence, and read `first_row` below.
   workgroupBarrier();
   let size = sequence.block_size;
   if (sequence.phase == PHASE_COMMIT) {
     for (var j = lane; j < size; j += LANES) {
-      rows[first_row + j] = block_row(slot, sequence.start + j, 2u * group.x);
+      write_row(first_row + j, block_row(slot, sequence.start + j, 2u * group.x));
     }
     write_seed_head(lane, first_row + size - 1u);
   } else if (sequence.phase == PHASE_DENOISE) {
     plan_denoising(slot, lane, group.x);
   }
-  workgroupBarrier();
   if (lane == 0u && sequence.phase != PHASE_IDLE) {
     sigma[2u * group.x] = sigma_at(sequence.commit_time);
     sigma[2u * group.x + 1u] = sigma_at(sequence.time);
-    sequences[slot] = sequence;
+    store_standing(slot, sequence);
   }
 }
 
@@ -258,9 +267,9 @@ fn plan_denoising(slot: u32, lane: u32, number: u32) {
   let later = sequence.masked - masked_in_sub_block(sequence);
   for (var j = lane; j < size; j += LANES) {
     if (has_commit == 1u) {
-      rows[first_row + j] = block_row(slot, sequence.start - size + j, 2u * number);
+      write_row(first_row + j, block_row(slot, sequence.start - size + j, 2u * number));
     }
-    rows[denoise_row + j] = block_row(slot, sequence.start + j, 2u * number + 1u);
+    write_row(denoise_row + j, block_row(slot, sequence.start + j, 2u * number + 1u));
     let is_masked = tokens[place(slot, sequence.start + j)] == MASK && j < size - later;
     order[j] = select(FALLEN, falling_key(sequence.start + j, j), is_masked);
   }

@@ -14,7 +14,7 @@ const DETAIL_WORDS = 12u;
 const JOURNAL_HEADER = 6u;
 
 @group(0) @binding(0) var<storage, read> burst: array<u32>;
-@group(0) @binding(1) var<storage, read> sequences: array<Sequence>;
+@group(0) @binding(1) var<storage, read_write> sequences: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> heads: array<Head>;
 @group(0) @binding(3) var<storage, read> details: array<u32>;
 @group(0) @binding(4) var<storage, read_write> journal: array<u32>;
@@ -27,7 +27,7 @@ fn report(
 ) {
   let slot = burst[params.segment + 2u + 2u * group.x];
   let entry = burst[params.segment + 3u + 2u * group.x];
-  let sequence = sequences[slot];
+  let sequence = load_sequence(slot);
   if (sequence.is_detailed == 0u || sequence.phase == PHASE_IDLE) {
     return;
   }

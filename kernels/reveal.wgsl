@@ -30,7 +30,7 @@ const STATUS_COMMITTED = 3u;
 const JOURNAL_HEADER = 6u;
 
 @group(0) @binding(0) var<storage, read> burst: array<u32>;
-@group(0) @binding(1) var<storage, read_write> sequences: array<Sequence>;
+@group(0) @binding(1) var<storage, read_write> sequences: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> tokens: array<u32>;
 @group(0) @binding(3) var<storage, read> heads: array<Head>;
 @group(0) @binding(4) var<storage, read> proposals: array<Proposal>;
@@ -38,7 +38,8 @@ const JOURNAL_HEADER = 6u;
 @group(0) @binding(6) var<storage, read_write> journal: array<u32>;
 @group(0) @binding(7) var<storage, read> params: Params;
 
-var<workgroup> sequence: Sequence;
+// All lanes move it alike; the first one keeps where it stands.
+var<private> sequence: Sequence;
 // What the choice goes by, larger first, and the rank that follows.
 var<workgroup> score: array<f32, MAX_BLOCK>;
 var<workgroup> ranked: array<u32, MAX_BLOCK>;
@@ -191,10 +192,7 @@ fn reveal(
   }
   let slot = burst[params.segment + 2u + 2u * group.x];
   let entry = burst[params.segment + 3u + 2u * group.x];
-  if (lane == 0u) {
-    sequence = sequences[slot];
-  }
-  workgroupBarrier();
+  sequence = load_sequence(slot);
   if (sequence.phase == PHASE_IDLE) {
     if (lane == 0u) {
       journal[entry] = STATUS_IDLE;
@@ -208,10 +206,8 @@ fn reveal(
   } else {
     fill(slot, lane);
   }
-  // Filling reads where the sequence stood.
-  workgroupBarrier();
+  settle();
   if (lane == 0u) {
-    settle();
     atomicStore(&first_mask, NO_TOKEN);
     atomicStore(&first_stop, NO_TOKEN);
   }
@@ -233,6 +229,6 @@ fn reveal(
     journal[entry + 3u] = sequence.nfe;
     journal[entry + 4u] = sequence.masked;
     journal[entry + 5u] = select(0u, 1u, ends);
-    sequences[slot] = sequence;
+    store_standing(slot, sequence);
   }
 }

@@ -46,6 +46,37 @@ struct Sequence {
   heads: u32,
 }
 
+// Where sequences lie: `sequences` of a kernel, in vectors that cost one access each. What was asked
+// fills the first five; two words of the last stay free.
+const SEQUENCE_VECTORS = 8u;
+
+fn load_sequence(slot: u32) -> Sequence {
+  let at = slot * SEQUENCE_VECTORS;
+  let a = sequences[at];
+  let b = sequences[at + 1u];
+  let c = sequences[at + 2u];
+  let d = sequences[at + 3u];
+  let e = sequences[at + 4u];
+  let f = sequences[at + 5u];
+  let g = sequences[at + 6u];
+  let h = sequences[at + 7u];
+  let reals = bitcast<vec4<f32>>(b);
+  let stops = array<u32, 4>(d.w, e.x, e.y, e.z);
+  return Sequence(
+    a.x, a.y, a.z, a.w, b.x, reals.y, reals.z, reals.w, bitcast<f32>(c.x), c.y, c.z, c.w, d.x, d.y, d.z,
+    stops, e.w, f.x, f.y, f.z, f.w, g.x, g.y, bitcast<f32>(g.z), bitcast<f32>(g.w), h.x, h.y,
+  );
+}
+
+// Keeps where a sequence stands.
+fn store_standing(slot: u32, sequence: Sequence) {
+  let at = slot * SEQUENCE_VECTORS + 5u;
+  let times = bitcast<vec2<u32>>(vec2(sequence.time, sequence.commit_time));
+  sequences[at] = vec4(sequence.phase, sequence.start, sequence.masked, sequence.step);
+  sequences[at + 1u] = vec4(sequence.past_steps, sequence.nfe, times);
+  sequences[at + 2u] = vec4(sequence.first_head, sequence.heads, 0u, 0u);
+}
+
 const NO_TOKEN = 0xffffffffu;
 
 const PHASE_IDLE = 0u;

@@ -1,8 +1,18 @@
 import { readFamilyConfig } from "../model/family.ts";
 import { Checkpoint, type CheckpointCode, CheckpointError } from "../weights/checkpoint.ts";
-import { asksForHelp, optional, readSettings, text, UsageError } from "./flags.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weights/formats.ts";
+import { CAPACITY } from "./capacity.ts";
+import {
+  asksForHelp,
+  describeSettings,
+  optional,
+  readSettings,
+  text,
+  UsageError,
+} from "./flags.ts";
 import { loadChatTemplate } from "./load_chat_template.ts";
 import { loadTokenizer } from "./load_tokenizer.ts";
+import { estimateServing, type ServingOptions } from "./serving_memory.ts";
 
 /** What `check` prints: whether a server could start from a directory. */
 export type CheckReport = SoundReport | DamageReport;
@@ -20,6 +30,8 @@ export interface SoundReport {
   readonly context_length: number;
   readonly default_block_size: number;
   readonly block_sizes: readonly number[];
+  /** Device memory of a server, bytes, by the format of its weights. */
+  readonly memory_bytes: Readonly<Record<WeightFormat, number>>;
 }
 
 /** The first thing found wrong with a directory. */
@@ -32,12 +44,14 @@ export interface DamageReport {
   readonly message: string;
 }
 
-/**
- * Reads all that a server would read from `directory` but the tensors' data, without a device.
- *
- * @param options `tokenizer` is the directory of a tokenizer for checkpoints without one.
- */
-export function check(directory: string, options: { tokenizer?: string } = {}): CheckReport {
+/** How {@linkcode check} sees a checkpoint; all may be left out. */
+export interface CheckOptions extends Partial<Omit<ServingOptions, "format">> {
+  /** Directory of a tokenizer for checkpoints without one. */
+  readonly tokenizer?: string;
+}
+
+/** Reads all that a server would read from `directory` but the tensors' data, without a device. */
+export function check(directory: string, options: CheckOptions = {}): CheckReport {
   try {
     using checkpoint = Checkpoint.open(directory, options);
     const config = readFamilyConfig(checkpoint);
@@ -53,6 +67,7 @@ export function check(directory: string, options: { tokenizer?: string } = {}): 
       context_length: config.modelLength,
       default_block_size: config.blockSize,
       block_sizes: config.blockSizes,
+      memory_bytes: memoryOf(checkpoint, options),
     };
   } catch (error) {
     if (error instanceof CheckpointError) return damageReport(error);
@@ -62,11 +77,16 @@ export function check(directory: string, options: { tokenizer?: string } = {}): 
 
 const SETTINGS = {
   tokenizer: optional({ ...text, placeholder: "DIR" }, "tokenizer of a checkpoint without one"),
+  ...CAPACITY,
 };
 
-const USAGE = `Says in one line of JSON whether the checkpoint in a directory can be served.
+const USAGE =
+  `Says in one line of JSON whether the checkpoint in a directory can be served, and what
+memory of the device that takes.
 
-Usage: deno task check DIR [--tokenizer DIR]`;
+Usage: deno task check DIR [FLAGS]
+
+${describeSettings(SETTINGS)}`;
 
 /** The line that `check` and a server that cannot start print for a checkpoint they refuse. */
 export function damageReport({ file, code, message }: CheckpointError): DamageReport {
@@ -98,16 +118,30 @@ export function run(args: readonly string[]): Promise<number> {
 /** What the command line of `check` asks for; null where it asks for nothing sensible. */
 export function parseCheckOptions(
   args: readonly string[],
-): { directory: string; tokenizer?: string } | null {
+): CheckOptions & { readonly directory: string } | null {
   try {
-    const { values: { tokenizer }, positional } = readSettings(SETTINGS, args, {});
-    const [directory] = positional;
-    if (directory === undefined || positional.length > 1) return null;
-    return tokenizer === null ? { directory } : { directory, tokenizer };
+    const { values, positional: [directory, ...rest] } = readSettings(SETTINGS, args, {});
+    if (directory === undefined || rest.length > 0) return null;
+    const { tokenizer, ...capacity } = values;
+    return { directory, ...capacity, ...(tokenizer !== null && { tokenizer }) };
   } catch (error) {
     if (error instanceof UsageError) return null;
     throw error;
   }
+}
+
+function memoryOf(
+  checkpoint: Checkpoint,
+  {
+    context = CAPACITY.context.initial,
+    maxConcurrent = CAPACITY.maxConcurrent.initial,
+  }: CheckOptions,
+): SoundReport["memory_bytes"] {
+  const totals = WEIGHT_FORMATS.map((format) => [
+    format,
+    estimateServing(checkpoint, { format, context, maxConcurrent }).total,
+  ]);
+  return Object.fromEntries(totals); // One entry for each of them.
 }
 
 function dtypeOf({ tensors, quantization }: Checkpoint): string {

@@ -1,4 +1,5 @@
 import { basename, fromFileUrl } from "@std/path";
+import { CAPACITY, MAX_SEQUENCES } from "./capacity.ts";
 import {
   argumentsOf,
   describeSettings,
@@ -51,16 +52,10 @@ export const SHIPPED_MODEL: ModelSource = {
   directory: fromFileUrl(new URL("../../models/tinystories-bd3lm", import.meta.url)),
 };
 
-/** Where a model could take more than anybody asks of most: its cache would, for every sequence. */
-export const DEFAULT_CONTEXT = 4096;
-
 // setTimeout() fires at once for anything longer.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-const MAX_SEQUENCES = 65_536;
 // With the longest context, half of the positions that rotary tables reach.
 const MAX_OUTPUT_TOKENS = 1_000_000;
-/** As many positions as a configuration may have. */
-const MAX_CONTEXT = 2 ** 21;
 /** An id before a directory. */
 const NAMED = /^([^=]*)=([^]*)$/;
 const duration = integer(1, MAX_TIMEOUT_MS);
@@ -109,18 +104,14 @@ const SETTINGS = {
   ),
   tune: setting(toggle, false, "measure kernels at the start, and choose among them by that"),
   prefixCache: setting(toggle, true, "compute what prompts have in common once"),
-  context: setting(
-    integer(1, MAX_CONTEXT),
-    DEFAULT_CONTEXT,
-    "longest prompt and answer of models whose context does not slide",
-  ),
+  context: CAPACITY.context,
   chatTemplate: optional(oneOf("plain"), "how messages become a prompt; else the model's own way"),
   apiKeyFile: optional({ ...text, placeholder: "FILE" }, "one API key per line; # comments"),
   corsOrigin: repeatable(origin, "origin of pages that may call"),
   allowedHost: repeatable(hostHeader, "Host header accepted beside those of loopback"),
   metricsPublic: setting(toggle, false, "serve /metrics without a key"),
   maxBodyBytes: setting(integer(1, 2 ** 30), 1_048_576, "size of a request body"),
-  maxConcurrent: setting(integer(1, MAX_SEQUENCES), 8, "sequences running at a time"),
+  maxConcurrent: CAPACITY.maxConcurrent,
   maxQueue: setting(integer(0, MAX_SEQUENCES), 64, "sequences waiting"),
   maxOutputTokens: setting(
     integer(1, MAX_OUTPUT_TOKENS),

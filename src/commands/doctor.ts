@@ -1,20 +1,20 @@
 import { describeAdapter, findAdapter } from "./adapter.ts";
 import { remedy } from "./adapter_setup.ts";
 import { check, type CheckReport } from "./check.ts";
-import { type Config, describeConfig, parseConfig, readEnvironment } from "./config.ts";
+import {
+  type Config,
+  describeConfig,
+  type ModelSource,
+  parseConfig,
+  readEnvironment,
+} from "./config.ts";
 import { formatDiagnosis } from "./doctor_text.ts";
 import { asksForHelp, describeSettings, setting, toggle } from "./flags.ts";
 import { NVIDIA_VARIABLE } from "./nvidia.ts";
-import { SERVED_SCORING } from "./score_texts.ts";
-import { scorerLimits } from "../evaluation/scorer.ts";
+import { estimateServing } from "./serving_memory.ts";
 import { readOsRelease } from "./system_packages.ts";
 import { requestDevice } from "../gpu/mod.ts";
-import {
-  defaultFormat,
-  estimateMemory,
-  type MemoryEstimate,
-  readFamilyConfig,
-} from "../model/mod.ts";
+import { defaultFormat, type MemoryEstimate } from "../model/mod.ts";
 import { Checkpoint } from "../weights/checkpoint.ts";
 
 /** What the machine has, and what it lacks to serve. */
@@ -105,9 +105,14 @@ export async function diagnose(
   config: Config,
   machine: { readonly hasNvidia: boolean },
 ): Promise<Diagnosis> {
-  const models = config.models.map(({ id, directory, ...options }) => {
-    const report = check(directory, options);
-    return { id, report, memory: report.ok ? memoryOf(directory, config) : null };
+  const models = config.models.map((source) => {
+    const { id, directory, ...options } = source;
+    const report = check(directory, {
+      ...options,
+      context: config.context,
+      maxConcurrent: config.maxConcurrent,
+    });
+    return { id, report, memory: report.ok ? memoryOf(source, config) : null };
   });
   const problems = [
     ...await adapterProblems(adapter, machine),
@@ -187,10 +192,11 @@ function smallerWeights(weights: Config["weights"]): string {
 }
 
 /** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */
-function memoryOf(directory: string, { weights, maxConcurrent, context }: Config): MemoryEstimate {
-  using checkpoint = Checkpoint.open(directory);
+function memoryOf(
+  { directory, ...options }: ModelSource,
+  { weights, maxConcurrent, context }: Config,
+): MemoryEstimate {
+  using checkpoint = Checkpoint.open(directory, options);
   const format = weights ?? defaultFormat(checkpoint);
-  const config = readFamilyConfig(checkpoint, { contextLength: context });
-  const { pages: scorePages } = scorerLimits({ config }, SERVED_SCORING);
-  return estimateMemory(config, { format, slots: maxConcurrent, scorePages });
+  return estimateServing(checkpoint, { format, maxConcurrent, context });
 }

@@ -14,8 +14,8 @@ const RAISED_LIMITS = [
   "maxComputeInvocationsPerWorkgroup",
 ] as const;
 
-/** Bytes written between two empty submissions, which let go of the staging memory. */
-const UPLOAD_CHUNK_BYTES = 16 << 20;
+/** Bytes written at most before a submission, which lets go of the memory that they wait in. */
+const STAGED_BYTES = 16 << 20;
 
 /**
  * What kernels are chosen by: a software adapter whose subgroups have 8 lanes and work, any other
@@ -38,6 +38,8 @@ export class Gpu implements Disposable {
   readonly #pipelines = new Map<Kernel, Map<string, GPUComputePipeline>>();
   readonly #layouts = new Map<Kernel, GPUBindGroupLayout>();
   #fault: GpuError | null = null;
+  /** Bytes written since the last submission that was made for them. */
+  #staged = 0;
 
   private constructor(
     readonly device: GPUDevice,
@@ -138,10 +140,13 @@ export class Gpu implements Disposable {
   /** Overwrites `tensor` from element byte `offset` on; in order with submissions. */
   write(tensor: Tensor, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    for (let at = 0; at < bytes.length; at += UPLOAD_CHUNK_BYTES) {
-      const chunk = bytes.subarray(at, at + UPLOAD_CHUNK_BYTES);
+    for (let at = 0; at < bytes.length; at += STAGED_BYTES) {
+      const chunk = bytes.subarray(at, at + STAGED_BYTES);
       this.device.queue.writeBuffer(tensor.buffer, offset + at, chunk);
-      if (chunk.length === UPLOAD_CHUNK_BYTES) this.device.queue.submit([]);
+      this.#staged += chunk.length;
+      if (this.#staged < STAGED_BYTES) continue;
+      this.device.queue.submit([]);
+      this.#staged = 0;
     }
   }
 

@@ -1,5 +1,5 @@
 import { basename, fromFileUrl, resolve } from "@std/path";
-import { DEFAULT_CONTEXT } from "../commands/config.ts";
+import { DEFAULT_CONTEXT } from "../commands/capacity.ts";
 import { ENGINE_WORKER, startEngine, untilReady } from "../commands/engines.ts";
 import { BackgroundWorker } from "./background_worker.ts";
 import { Engine } from "./engine.ts";

@@ -37,7 +37,7 @@ export interface SequenceOptions {
 export const MAX_STOP_TOKENS = 4;
 
 /** Words of a sequence in `kernels/sequence.wgsl`. */
-export const SEQUENCE_WORDS = 30;
+export const SEQUENCE_WORDS = 32;
 
 const NO_TOKEN = 0xffff_ffff;
 const PHASE_DENOISE = 1;

@@ -6,13 +6,12 @@ import {
   type Embedding,
   embeddingFormat,
   type LinearWeight,
-  type MatrixSource,
   uploadEmbedding,
   uploadLinear,
   type WeightFormat,
 } from "../weights/formats.ts";
 import type { Line } from "../weights/groups.ts";
-import { storedSource } from "./stored_source.ts";
+import { matrixSource } from "./matrix_source.ts";
 
 export type { Line } from "../weights/groups.ts";
 
@@ -112,7 +111,7 @@ export class WeightLoader {
 
   embedding(name: string, columns: readonly Line[]): Embedding {
     const rows = Array.from({ length: this.#rowsOf(name) }, (_, i) => i);
-    const source = this.#source({ weights: [name], rows, columns });
+    const source = matrixSource(this.#checkpoint, { weights: [name], rows, columns });
     const format = embeddingFormat(this.#format);
     const embedding = uploadEmbedding(this.#gpu, source, { name, format, defer: this.defer });
     this.#count([name]);
@@ -123,7 +122,11 @@ export class WeightLoader {
     const { weights, biases = [], rows, format = this.#format } = matrix;
     const bias = biases.length > 0 ? { bias: this.#readVector(biases, rows) } : {};
     const options = { name: weights[0]!, format, defer: this.defer };
-    const weight = uploadLinear(this.#gpu, { ...this.#source(matrix), ...bias }, options);
+    const weight = uploadLinear(
+      this.#gpu,
+      { ...matrixSource(this.#checkpoint, matrix), ...bias },
+      options,
+    );
     this.#count([...weights, ...biases]);
     return weight;
   }
@@ -147,50 +150,6 @@ export class WeightLoader {
     return Float32Array.from(lines, (line) => line === null ? 0 : stored[line]!);
   }
 
-  #source({ weights, rows, columns }: StoredMatrix): MatrixSource {
-    const stored = storedSource(this.#checkpoint, { weights, rows, columns });
-    const inputs = columns.length;
-    let end = 0;
-    const tensors = weights.map((name) => ({ name, begin: end, end: end += this.#rowsOf(name) }));
-    return {
-      outputs: rows.length,
-      inputs,
-      ...(stored && { stored }),
-      rows: (first, count) => {
-        const result = new Float32Array(count * inputs);
-        const lines = rows.slice(first, first + count);
-        for (const tensor of tensors) this.#copyRows(tensor, { lines, columns, result });
-        return result;
-      },
-    };
-  }
-
-  /** Puts those of the lines that are a tensor's into their rows of the result. */
-  #copyRows(
-    tensor: { readonly name: string; readonly begin: number; readonly end: number },
-    { lines, columns, result }: {
-      readonly lines: readonly Line[];
-      readonly columns: readonly Line[];
-      readonly result: Float32Array;
-    },
-  ): void {
-    const isOwn = (line: Line) => line !== null && line >= tensor.begin && line < tensor.end;
-    const own = lines.filter(isOwn) as number[]; // No padding is anybody's.
-    if (own.length === 0) return;
-    // Lines rise from head to head, so what a chunk needs lies together in the file.
-    const begin = own.reduce((a, b) => Math.min(a, b));
-    const count = own.reduce((a, b) => Math.max(a, b)) + 1 - begin;
-    const stored = this.#checkpoint.readRows(tensor.name, begin - tensor.begin, count);
-    const width = stored.length / count;
-    lines.forEach((line, row) => {
-      if (!isOwn(line)) return;
-      const values = stored.subarray((line! - begin) * width, (line! - begin + 1) * width);
-      const into = result.subarray(row * columns.length, (row + 1) * columns.length);
-      if (width === columns.length) into.set(values);
-      else scatter(values, columns, into);
-    });
-  }
-
   /** Tells of progress when what was put off before is done. */
   #count(names: readonly string[]): void {
     this.defer(() => {
@@ -198,10 +157,4 @@ export class WeightLoader {
       this.#onProgress(this.#done.size, this.#checkpoint.tensors.size);
     });
   }
-}
-
-function scatter(values: Float32Array, columns: readonly Line[], into: Float32Array): void {
-  columns.forEach((column, i) => {
-    if (column !== null) into[i] = values[column]!;
-  });
 }

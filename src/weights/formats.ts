@@ -181,8 +181,9 @@ export function uploadEmbedding(
   const parts = split(gpu, tokens, rowBytes).map(({ first, count }) => {
     const weight = gpu.tensor(name, [count, width], { dtype: format, kind: "weights" });
     const uploadChunk = (chunk: { first: number; count: number }) => {
-      const rows = source.rows(first + chunk.first, chunk.count);
-      gpu.write(weight, FORMATS[format].store(rows, name).values, chunk.first * rowBytes);
+      const at = { first: first + chunk.first, count: chunk.count };
+      const { values } = storedRows(source, { ...at, name, format });
+      gpu.write(weight, values, chunk.first * rowBytes);
     };
     defer(() => chunks(count, width).forEach(uploadChunk));
     return { first, tokens: count, weight };

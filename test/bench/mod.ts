@@ -12,6 +12,7 @@ import { benchNelbo } from "./nelbo.ts";
 import { benchPeers } from "./peers.ts";
 import { benchSampler } from "./sampler.ts";
 import { benchServer } from "./server.ts";
+import { benchSizes } from "./sizes.ts";
 import { benchStart } from "./start.ts";
 import { benchStep } from "./step.ts";
 import { benchStreams } from "./streams.ts";
@@ -29,10 +30,11 @@ const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
   peers: benchPeers,
   training: benchTraining,
   streams: benchStreams,
+  sizes: benchSizes,
 };
 
 // Only when named: quality does not change from run to run, and not every machine has the peers.
-const NAMED_GROUPS = ["nelbo", "formats", "peers", "training", "streams"];
+const NAMED_GROUPS = ["nelbo", "formats", "peers", "training", "streams", "sizes"];
 const DEFAULT_GROUPS = Object.keys(GROUPS).filter((name) => !NAMED_GROUPS.includes(name));
 
 if (import.meta.main) {

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { check } from "../../src/commands/check.ts";
-import { writeRawSafetensors, writeTinyCheckpoint } from "../support/checkpoints.ts";
+import { WEIGHT_FORMATS } from "../../src/weights/formats.ts";
+import {
+  tinyTokenizer,
+  writeJson,
+  writeRawSafetensors,
+  writeTinyCheckpoint,
+} from "../support/checkpoints.ts";
+import { PUBLISHED, writePublished } from "../support/published_decoders.ts";
 import { DAMAGE, writeDamagedCheckpoint } from "../support/damaged_checkpoints.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -25,7 +32,10 @@ for (const shards of [1, 2]) {
 
 Deno.test("check() passes the model that ships", () => {
   const folder = fromFileUrl(new URL("../../models/tinystories-bd3lm", import.meta.url));
-  assertEquals(check(folder), {
+  const report = check(folder);
+  assert(report.ok);
+  const { memory_bytes: _, ...others } = report;
+  assertEquals(others, {
     ok: true,
     model_type: "bd3lm",
     parameters: 7161152,
@@ -35,6 +45,32 @@ Deno.test("check() passes the model that ships", () => {
     context_length: 256,
     default_block_size: 8,
     block_sizes: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+  });
+});
+
+Deno.test("check() says what a large checkpoint takes without reading its weights", () => {
+  withTempDir((directory) => {
+    const { config, ...decoder } = PUBLISHED["SDAR-4B"];
+    // 8.8 GB of zeros, which are not on the disk. The tiny tokenizer has a mask of its own.
+    writePublished(directory, { ...decoder, config: { ...config, mask_token_id: 151_669 } });
+    writeJson(join(directory, "tokenizer.json"), tinyTokenizer());
+    const { status, report: [report], peakBytes, ms } = runAlone([
+      ...[directory, "--context", "1024", "--max-concurrent", "2"],
+    ]);
+    assertEquals([status, report.ok, report.context_length], [0, true, 32_768]);
+    assertEquals(Object.keys(report.memory_bytes), WEIGHT_FORMATS);
+    // Two bytes of each of 4.41 billion weights, and 72 heads' keys and values of 2 × 1024 tokens:
+    // what is beside them is small.
+    const { f16, int8 } = report.memory_bytes;
+    const cache = 2 * 1024 * 36 * 2 * 8 * 128 * 2;
+    assert(f16 > 8.82e9 + cache && f16 < (8.82e9 + cache) * 1.06, `${f16}`);
+    assert(int8 > 4.9e9 + cache && int8 < 5.6e9 + 2 * cache, `${int8}`);
+    assert(peakBytes < 512 * MIB, `${peakBytes / MIB} MiB`);
+    assert(ms < 10_000, `${ms} ms`);
+    const more = check(directory, { context: 4096, maxConcurrent: 8 });
+    // By default as well, and a longer context with more sequences has a larger cache.
+    assertEquals(check(directory), more);
+    assert(more.ok && more.memory_bytes.int8 > int8 + 14 * cache);
   });
 });
 

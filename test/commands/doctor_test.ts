@@ -1,11 +1,15 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { findAdapter } from "../../src/commands/adapter.ts";
 import { parseConfig } from "../../src/commands/config.ts";
 import { diagnose, type Diagnosis, run } from "../../src/commands/doctor.ts";
 import { formatDiagnosis } from "../../src/commands/doctor_text.ts";
+import { tinyTokenizer, writeJson } from "../support/checkpoints.ts";
+import { writeTinyQwen } from "../support/qwen_checkpoints.ts";
 
 // Of the shipped checkpoint, which is F16; from its README.
 const PARAMETERS = 7_161_152;
+
 const NO_NVIDIA = { hasNvidia: false };
 
 Deno.test("diagnose() finds a machine with an adapter and the shipped model fit", async () => {
@@ -74,6 +78,21 @@ Deno.test("diagnose() refuses a model that cannot be loaded or does not fit", as
   const bytes = [large, smaller, smallest].map(({ models }) => models[0]?.memory?.weights ?? NaN);
   assert(bytes[1]! < bytes[0]! / 3 && bytes[2]! < bytes[1]! * 0.8, `${bytes}`);
   assert(smallest.problems[0]!.endsWith("choose a smaller model, a smaller --max-concurrent"));
+});
+
+Deno.test("diagnose() finds the mask of a model in the tokenizer that it is given", async () => {
+  const [model, tokenizer] = [Deno.makeTempDirSync(), Deno.makeTempDirSync()];
+  try {
+    writeTinyQwen(model, { config: { vocab_size: 300 } });
+    Deno.removeSync(join(model, "tokenizer_config.json"));
+    writeJson(join(tokenizer, "tokenizer.json"), tinyTokenizer());
+    const config = parseConfig(["--model", `m=${model}`, "--tokenizer", tokenizer], {});
+    const { models: [found] } = await diagnose(null, config, NO_NVIDIA);
+    assert(found?.report.ok, JSON.stringify(found));
+    assertEquals(found.memory?.total, found.report.memory_bytes.f32);
+  } finally {
+    for (const each of [model, tokenizer]) Deno.removeSync(each, { recursive: true });
+  }
 });
 
 Deno.test("run() gives status 1 where a model cannot be loaded", async () => {

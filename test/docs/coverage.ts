@@ -138,6 +138,7 @@ export const EXCUSES: Readonly<Record<string, Excuse>> = {
   "deno task bench": { why: MINUTES, task: "bench" },
   "deno task bench peers": { why: "it needs PyTorch", task: "bench" },
   "deno task bench nelbo": { why: MINUTES, task: "bench" },
+  "deno task bench sizes": { why: MINUTES, task: "bench" },
   "deno task bench streams": { why: MINUTES, task: "bench" },
   "deno task bench formats": { why: MINUTES, task: "bench" },
   [`deno task train ${ORIGINAL} ${FILES} runs/gpu ${STAGES}`]: { why: MINUTES, task: "train" },

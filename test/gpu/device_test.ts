@@ -1,4 +1,10 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { expectShape, Gpu, GpuError } from "../../src/gpu/mod.ts";
 import { gpuTest, upload } from "../support/gpu.ts";
 import { recordAffine, recordBroken } from "./affine.ts";
@@ -71,6 +77,15 @@ gpuTest("Gpu.write() sends more than one chunk of 16 MiB", async (gpu) => {
   using tensor = gpu.tensor("long", [data.length], { dtype: "u32", data });
   const read = new Uint32Array(await gpu.read(tensor));
   assertEquals(read.findIndex((value, i) => value !== i), -1);
+});
+
+gpuTest("Gpu.write() does not keep what was written until the next submission", (gpu) => {
+  const piece = new Uint32Array(1 << 20);
+  using tensor = gpu.tensor("written over", [piece.length], { dtype: "u32", data: piece });
+  const before = Deno.memoryUsage().rss;
+  for (let i = 0; i < 128; i++) gpu.write(tensor, piece);
+  const grown = Deno.memoryUsage().rss - before;
+  assert(grown < 256 << 20, `${grown} bytes for 512 MiB`);
 });
 
 gpuTest("expectShape() throws when a shape differs", (gpu) => {

@@ -84,11 +84,11 @@ export function writeTinyQwen(directory: string, options: TinyQwenOptions = {}):
   });
 }
 
-function tinyQwenTensors(
+/** Names and shapes of a decoder's tensors. */
+export function qwenShapes(
   config: TinyQwenConfig,
-  { hasQkNorm = true, hasBias = false }: TinyQwenOptions,
-  dtype: TestFloatType,
-): Record<string, TestTensor> {
+  { hasQkNorm = true, hasBias = false }: Pick<TinyQwenOptions, "hasQkNorm" | "hasBias"> = {},
+): Record<string, number[]> {
   const { hidden_size: D, num_attention_heads: heads, head_dim: d = D / heads } = config;
   const { intermediate_size: F, num_key_value_heads: shared, vocab_size: V } = config;
   const shapes: Record<string, number[]> = { "model.embed_tokens.weight": [V, D] };
@@ -108,8 +108,16 @@ function tinyQwenTensors(
   }
   shapes["model.norm.weight"] = [D];
   if (!config.tie_word_embeddings) shapes["lm_head.weight"] = [V, D];
+  return shapes;
+}
+
+function tinyQwenTensors(
+  config: TinyQwenConfig,
+  options: TinyQwenOptions,
+  dtype: TestFloatType,
+): Record<string, TestTensor> {
   return Object.fromEntries(
-    Object.entries(shapes).map(([name, shape], seed) => [
+    Object.entries(qwenShapes(config, options)).map(([name, shape], seed) => [
       name,
       qwenTensor(shape, { seed, dtype, center: name.endsWith("norm.weight") ? 1 : 0 }),
     ]),

@@ -69,12 +69,12 @@ for (const dtype of ["F32", "F16", "BF16"] as const) {
 
 for (const [dtype, elementBytes] of [["F16", 2], ["F32", 4]] as const) {
   Deno.test(`Checkpoint.readRows() reads ${dtype} rows that take several chunks`, () => {
-    // 2^21 halves make a chunk, so this is two and a ragged tail.
-    const [rows, width] = [4099, 1025];
+    // 2^17 halves make a chunk, so this is two and a ragged tail.
+    const [rows, width] = [259, 1025];
     const data = new Uint8Array(rows * width * elementBytes);
     const view = new DataView(data.buffer);
     const last = rows * width - 1;
-    const ones = [0, 2 ** 21 - 1, 2 ** 21, 2 ** 22 - 1, 2 ** 22, last];
+    const ones = [0, 2 ** 17 - 1, 2 ** 17, 2 ** 18 - 1, 2 ** 18, last];
     for (const index of ones) {
       if (dtype === "F16") view.setUint16(2 * index, 0x3c00, true);
       else view.setFloat32(4 * index, 1, true);
@@ -87,6 +87,28 @@ for (const [dtype, elementBytes] of [["F16", 2], ["F32", 4]] as const) {
     });
   });
 }
+
+for (const dtype of ["F16", "BF16"] as const) {
+  Deno.test(`Checkpoint.readHalves() reads any run of ${dtype} rows as f16`, () => {
+    withTensors({ before: counting("F32", [3]), matrix: counting(dtype, [5, 7]) }, (checkpoint) => {
+      for (const [first, count] of [[0, 5], [4, 1], [1, 3], [2, 0]] as const) {
+        const expected = Array.from({ length: 7 * count }, (_, i) => 7 * first + i);
+        const halves = checkpoint.readHalves("matrix", first, count);
+        assertEquals([...new Float16Array(halves.buffer)], expected);
+      }
+      assertThrows(() => checkpoint.readHalves("matrix", 3, 3), RangeError, "row 6 is asked for");
+    });
+  });
+}
+
+Deno.test("Checkpoint.readHalves() refuses tensors that are no halves", () => {
+  withTensors({ matrix: counting("F32", [2, 2]) }, (checkpoint) => {
+    const error = assertThrows(() => checkpoint.readHalves("matrix", 0, 1), CheckpointError);
+    assertEquals(error.code, "wrong_dtype");
+    assertStringIncludes(error.message, "F32, expected F16 or BF16");
+    assertThrows(() => checkpoint.readHalves("other", 0, 1), CheckpointError, "absent");
+  });
+});
 
 Deno.test("Checkpoint.readRows() throws for rows that the tensor does not have", () => {
   withTensors({ matrix: counting("F32", [5, 7]) }, (checkpoint) => {

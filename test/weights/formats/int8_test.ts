@@ -25,3 +25,32 @@ Deno.test("INT8 stores signed bytes", () => {
   assertEquals(new Int8Array(values.buffer), expected);
   assertEquals([...new Float32Array(scales.buffer)], [Math.fround(2 / 127)]);
 });
+
+Deno.test("INT8 rounds halves up, as Math.round does, and what is next to them to its side", () => {
+  // The scale is 1: the quotients are the weights.
+  const rows = new Float32Array(32);
+  const near = [0.5, 1.5, 2.5, 63.5, 64.5, 125.5, 126.5].flatMap((half) =>
+    [half, half - half * 2 ** -24, half + half * 2 ** -23].flatMap((each) => [each, -each])
+  );
+  for (let i = 0; i < near.length; i += 31) {
+    rows.set([127, ...near.slice(i, i + 31)]);
+    const { values, scales } = INT8.store(rows, "w");
+    assertEquals(new Float32Array(scales.buffer), Float32Array.of(1));
+    assertEquals(
+      [...new Int8Array(values.buffer)],
+      Array.from(rows, (each) => {
+        const [floor, rest] = [Math.floor(each), each - Math.floor(each)];
+        return rest < 0.5 ? floor : floor + 1;
+      }),
+    );
+  }
+});
+
+Deno.test("INT8 keeps a group that is no number so, and no other", () => {
+  for (const value of [NaN, Infinity, -Infinity]) {
+    // Before it and behind it are others, which must not take its place.
+    const rows = noise(96).fill(value, 40, 41);
+    const scales = new Float32Array(INT8.store(rows, "w").scales.buffer);
+    assertEquals(Array.from(scales, Number.isFinite), [true, false, true]);
+  }
+});
