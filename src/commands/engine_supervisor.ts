@@ -1,3 +1,4 @@
+import { delay } from "@std/async";
 import { EngineClient, type EngineClientOptions } from "../engine/client.ts";
 import type { FromEngine, Port, StartFailure, ToEngine } from "../engine/protocol.ts";
 
@@ -6,6 +7,9 @@ const LONGEST_WAIT_MS = 30_000;
 
 /** How long an engine may take to end: a few passes. */
 const CLOSING_MS = 1000;
+
+/** How long the end of a terminated Worker may take, of which nothing tells. */
+const TEARDOWN_MS = 500;
 
 /** What an engine runs in: a Worker, seen from outside. */
 export interface EngineWorker extends Port<FromEngine, ToEngine> {
@@ -40,6 +44,8 @@ export class EngineSupervisor {
   /** Workers that failed since one was ready. */
   #failures = 0;
   #isClosed = false;
+  /** When the last Worker was terminated, by the clock of `performance`. */
+  #dismissedAt = -Infinity;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -57,7 +63,8 @@ export class EngineSupervisor {
    * Ends the engine for good; resolves when its device is free, or after a second.
    *
    * The Worker stays until the process ends: its end would unload the driver, which crashes a
-   * process that is about to exit and calls the driver's own exit handlers.
+   * process that is about to exit and calls the driver's own exit handlers. One that has just failed
+   * gets the time to end before that.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -66,6 +73,8 @@ export class EngineSupervisor {
     const stopClock = this.#schedule(grace.resolve, CLOSING_MS);
     await Promise.race([this.engine.close(), grace.promise]);
     stopClock();
+    const left = this.#dismissedAt + TEARDOWN_MS - performance.now();
+    if (left > 0) await delay(left);
   }
 
   #welcome(): void {
@@ -87,8 +96,10 @@ export class EngineSupervisor {
   }
 
   #dismiss(): void {
-    this.#worker?.terminate();
+    if (this.#worker === null) return;
+    this.#worker.terminate();
     this.#worker = null;
+    this.#dismissedAt = performance.now();
   }
 
   #startWorker(): EngineWorker {
