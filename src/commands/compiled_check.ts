@@ -29,9 +29,10 @@ export async function checkCompiled(
     const { code } = await child.status;
     return problem ?? (code === 0 ? null : `it ends with status ${code} when told to`);
   } finally {
-    clearTimeout(timer);
+    // One that answers no more is waited for until the timer ends it.
     await lines.end();
     await complaints;
+    clearTimeout(timer);
   }
 }
 

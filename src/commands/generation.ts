@@ -1,5 +1,6 @@
 import { abortable } from "@std/async";
 import type { EndEvent, Engine, SequenceRequest, StepEvent } from "../engine/request.ts";
+import { MASK } from "../server/drafts.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
 import { planGeneration } from "../server/plan.ts";
 import type { RandomBytes } from "../server/request_id.ts";
@@ -41,7 +42,7 @@ export interface GenerateContext {
 const MAX_OUTPUT_TOKENS = 1_000_000;
 
 /** A token that is not known yet. */
-const MASK: Span = { text: "░", isDim: true };
+const UNKNOWN: Span = { text: MASK, isDim: true };
 
 /**
  * Fills in what the command line leaves to the model.
@@ -153,5 +154,5 @@ function pieces(
   { tokens }: StepEvent,
   tokenizer: GenerateContext["tokenizer"],
 ): Span[] {
-  return tokens.map((token) => token === null ? MASK : { text: tokenizer.piece(token) });
+  return tokens.map((token) => token === null ? UNKNOWN : { text: tokenizer.piece(token) });
 }

@@ -74,7 +74,8 @@ export async function quantize(
   try {
     const quantizable = quantizableTensors(config);
     await writeQuantized(checkpoint, { ...options, directory: partial, quantizable });
-    writeOthers(checkpoint, { directory: partial, format: options.format });
+    const { blockSize } = config;
+    writeOthers(checkpoint, { directory: partial, format: options.format, blockSize });
     Deno.renameSync(partial, resolve(out));
   } catch (error) {
     removeIfThere(partial);
@@ -85,14 +86,18 @@ export async function quantize(
 /** Writes `config.json`, and what is taken over. */
 function writeOthers(
   checkpoint: Checkpoint,
-  { directory, format }: Pick<QuantizeOptions, "directory" | "format">,
+  { directory, format, blockSize }: Pick<QuantizeOptions, "directory" | "format"> & {
+    readonly blockSize: number;
+  },
 ): void {
   for (const name of TAKEN_OVER) {
     const bytes = checkpoint.bytes(name, { maxBytes: MAX_FILE_BYTES });
     if (bytes !== null) Deno.writeFileSync(join(directory, name), bytes);
   }
   const quantization = { format, ...(format !== "f16" && { group: GROUP }) };
-  const text = JSON.stringify({ ...checkpoint.config, quantization }, null, 2) + "\n";
+  // It may stand in nothing but the name of the directory, which is another from now on.
+  const config = { ...checkpoint.config, block_size: blockSize, quantization };
+  const text = JSON.stringify(config, null, 2) + "\n";
   Deno.writeTextFileSync(join(directory, "config.json"), text);
 }
 

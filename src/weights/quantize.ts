@@ -119,10 +119,12 @@ function quantized(
   const { dtype, perElement, bits, scaleParts } = formatOf(format);
   const columns = paddedColumns(grouping);
   const groups = groupCount(grouping);
-  const words = new Uint32Array(rows * groups);
+  // Known when the weights are written, and gone when they are written themselves.
+  let words = new Uint32Array();
   const weight: WrittenBytes = {
     ...{ name, dtype, shape: [rows, width / perElement], bytes: rows * width * bits / 8 },
     *chunks() {
+      words = new Uint32Array(rows * groups);
       for (const { first, count } of chunksOf(rows, columns.length)) {
         const values = padRows(checkpoint.readRows(name, first, count), width, columns);
         const stored = storeNumbers(values, { name, format: formatOf(format) });
@@ -136,10 +138,10 @@ function quantized(
   return [
     weight,
     ...scaleNames(name, format).map((name, part): WrittenBytes => ({
-      ...{ name, dtype: type, shape, bytes: words.length * 4 / scaleParts.length },
-      // Known when the weights are written.
+      ...{ name, dtype: type, shape, bytes: rows * groups * 4 / scaleParts.length },
       *chunks() {
         const data = type === "F32" ? words : Uint16Array.from(words, (each) => each >>> 16 * part);
+        if (part === scaleParts.length - 1) words = new Uint32Array();
         yield new Uint8Array(data.buffer);
       },
     })),

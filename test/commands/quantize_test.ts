@@ -22,6 +22,7 @@ import { writeTinyCheckpoint } from "../support/checkpoints.ts";
 import { editHeader } from "../support/damage/damage.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { ROOT, runDeno } from "../support/process.ts";
+import { writeTinyQwen } from "../support/qwen_checkpoints.ts";
 
 async function inTempDir(use: (directory: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "blockdiffusion-" });
@@ -181,6 +182,27 @@ Deno.test("quantize() leaves nothing behind where a weight is no number", async 
     assertEquals(Array.from(Deno.readDirSync(directory), ({ name }) => name), ["from"]);
   });
 });
+
+for (
+  const [name, config, size] of [
+    ["SDAR-1.7B-Chat-b16", {}, 16],
+    ["model", { model_type: "a2d-qwen3" }, 32],
+    ["model", { model_type: "Fast_dLLM_Qwen", bd_size: 8 }, 8],
+  ] as const
+) {
+  const label = `${JSON.stringify(config)} in "${name}"`;
+  Deno.test(`quantize() keeps the block size where another name would lose it: ${label}`, async () => {
+    await inTempDir(async (directory) => {
+      const from = join(directory, name);
+      Deno.mkdirSync(from);
+      writeTinyQwen(from, { config });
+      const out = join(directory, "out-b2");
+      await quantize(from, { out, format: "int8" });
+      using checkpoint = Checkpoint.open(out);
+      assertEquals(readFamilyConfig(checkpoint).blockSize, size);
+    });
+  });
+}
 
 Deno.test("parseQuantizeOptions() needs two directories and a format that is smaller", () => {
   const { directory, out, weights } = parseQuantizeOptions(["a", "b"]);
