@@ -56,24 +56,19 @@ fn attention(
   if (row >= live_rows()) {
     return;
   }
-  let asked = source_row(row);
-  let own = vec2(rows[asked].first, rows[asked].end);
-  let past = vec2(0u, rows[asked].past_end);
-  let past_chunks = chunks_of(past);
+  let asked = asked_by(source_row(row));
   let start = slice * (SLICE / KEYS);
-  let stop = min(past_chunks + chunks_of(own), start + SLICE / KEYS);
+  let stop = min(asked.chunks, start + SLICE / KEYS);
   if (start >= stop) {
     return;
   }
-  load_query(asked, head);
+  load_query(asked.row, head);
   for (var c = start; c < stop; c++) {
-    let is_past = c < past_chunks;
-    let chunk = select(own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
-    let panel = panel_of(select(rows[asked].slot, rows[asked].past_slot, is_past), chunk, head);
+    let chunk = chunk_at(asked, c, head);
     score = array<f32, KEYS>();
-    add_all_scores(panel, chunk % 8u);
-    weigh(chunk, select(own, past, is_past));
-    add_all_values(panel, chunk % 8u);
+    add_all_scores(chunk.panel, chunk.position % 8u);
+    weigh(chunk.position, chunk.seen);
+    add_all_values(chunk.panel, chunk.position % 8u);
   }
 
   let place = (slice * params.bound + row) * HEADS + head;

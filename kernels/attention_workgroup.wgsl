@@ -65,33 +65,19 @@ fn score_of(panel: u32, place: u32) -> f32 {
   return (both.x + both.y) + (both.z + both.w);
 }
 
-// A row on its way through the keys.
-struct Asked {
-  row: u32,
-  own: vec2<u32>,
-  past: vec2<u32>,
-  past_chunks: u32,
-  head: u32,
-}
-
-// Scores of the keys of the chunks from `begin` on, and the highest score so far.
-fn score_keys(lane: u32, asked: Asked, begin: u32, keys: u32) {
+// Scores of the keys of a stretch of chunks, and the highest score so far.
+fn score_keys(lane: u32, asked: Asked, head: u32, stretch: vec2<u32>) {
   var own_highest = highest;
-  for (var i = lane; i < keys; i += LANES) {
-    let c = begin + i / KEYS;
-    let is_past = c < asked.past_chunks;
-    let chunk = select(asked.own.x / KEYS + c - asked.past_chunks, c, is_past) * KEYS;
-    let slot = select(rows[asked.row].slot, rows[asked.row].past_slot, is_past);
-    let panel = panel_of(slot, chunk, asked.head);
-    let key = chunk + i % KEYS;
-    let seen = select(asked.own, asked.past, is_past);
+  for (var i = lane; i < (stretch.y - stretch.x) * KEYS; i += LANES) {
+    let chunk = chunk_at(asked, stretch.x + i / KEYS, head);
+    let key = chunk.position + i % KEYS;
     weights[i] = LOWEST;
-    if (key >= seen.x && key < seen.y) {
-      weights[i] = score_of(panel, key % 8u);
+    if (key >= chunk.seen.x && key < chunk.seen.y) {
+      weights[i] = score_of(chunk.panel, key % 8u);
     }
     own_highest = max(own_highest, weights[i]);
     if (i % KEYS == 0u) {
-      places[i / KEYS] = panel * 8u + chunk % 8u;
+      places[i / KEYS] = chunk.panel * 8u + chunk.position % 8u;
     }
   }
   gather_largest(lane, own_highest);
@@ -126,17 +112,14 @@ fn attention_workgroup(
   if (row >= live_rows()) {
     return;
   }
-  let asked = source_row(row);
-  let own = vec2(rows[asked].first, rows[asked].end);
-  let past = vec2(0u, rows[asked].past_end);
-  let past_chunks = chunks_of(past);
+  let asked = asked_by(source_row(row));
   let start = slice * (SLICE / KEYS);
-  let stop = min(past_chunks + chunks_of(own), start + SLICE / KEYS);
+  let stop = min(asked.chunks, start + SLICE / KEYS);
   if (start >= stop) {
     return;
   }
   if (lane < HEAD8 * 2u) {
-    asking[lane] = q[(asked * HEADS + head) * HEAD8 * 2u + lane] * SCALE;
+    asking[lane] = q[(asked.row * HEADS + head) * HEAD8 * 2u + lane] * SCALE;
   }
   workgroupBarrier();
 
@@ -149,7 +132,7 @@ fn attention_workgroup(
   for (var begin = start; begin < stop; begin += PIECE) {
     let chunks = min(stop - begin, PIECE);
     let before = highest;
-    score_keys(lane, Asked(asked, own, past, past_chunks, head), begin, chunks * KEYS);
+    score_keys(lane, asked, head, vec2(begin, begin + chunks));
     // Exactly 1 where nothing changes, whatever the driver makes of e^0.
     let rescale = select(exp(before - highest), 1.0, before == highest);
     weigh_keys(lane, chunks * KEYS, rescale);

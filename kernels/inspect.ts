@@ -1,9 +1,10 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import source from "./inspect.wgsl" with { type: "text" };
 import laneFunctions from "./lanes.wgsl" with { type: "text" };
+import softmax from "./log_softmax.wgsl" with { type: "text" };
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 
-const kernel = defineKernel("inspect", source, laneFunctions, proposalFields);
+const kernel = defineKernel("inspect", source, softmax, laneFunctions, proposalFields);
 
 /** Operands of {@linkcode inspect}. */
 export interface Inspect {

@@ -17,16 +17,10 @@ struct Params {
   first_head: u32,
 }
 
-override VOCABULARY: u32;
-override MASK: u32;
 // Most probable tokens that are told.
 const TOP = 5u;
 // Stands where the vocabulary has fewer.
 const NO_TOKEN = 0xffffffffu;
-// Stands for the mask and for what pads the vocabulary.
-const LOWEST = -3.0e38;
-// exp of this is 0.
-const WEIGHTLESS = -200.0;
 
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> counts: array<u32>;
@@ -50,24 +44,6 @@ struct Details {
 struct Ranked {
   logit: f32,
   token: u32,
-}
-
-fn load4(start: u32, column: u32) -> vec4<f32> {
-  let ids = column * 4u + vec4(0u, 1u, 2u, 3u);
-  let possible = (ids < vec4(VOCABULARY)) & (ids != vec4(MASK));
-  return select(vec4(LOWEST), logits[start + column], possible);
-}
-
-fn weights_of(x: vec4<f32>, highest: f32) -> vec4<f32> {
-  return exp(max(x - highest, vec4(WEIGHTLESS)));
-}
-
-fn total_of(x: vec4<f32>) -> f32 {
-  return (x.x + x.y) + (x.z + x.w);
-}
-
-fn largest_of(x: vec4<f32>) -> f32 {
-  return max(max(x.x, x.y), max(x.z, x.w));
 }
 
 // Puts a token into its place among the best; it comes after its equals, whose ids are lower.

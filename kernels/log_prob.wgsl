@@ -14,12 +14,6 @@ struct Params {
   first_head: u32,
 }
 
-override VOCABULARY: u32;
-override MASK: u32;
-// Stands for the mask and for what pads the vocabulary.
-const LOWEST = -3.0e38;
-// exp of this is 0.
-const WEIGHTLESS = -200.0;
 const INFINITE = 0x7f800000u;
 const NO_NUMBER = 0x7fc00000u;
 
@@ -28,24 +22,6 @@ const NO_NUMBER = 0x7fc00000u;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> log_p: array<f32>;
 @group(0) @binding(4) var<storage, read> params: Params;
-
-fn load4(start: u32, column: u32) -> vec4<f32> {
-  let ids = column * 4u + vec4(0u, 1u, 2u, 3u);
-  let possible = (ids < vec4(VOCABULARY)) & (ids != vec4(MASK));
-  return select(vec4(LOWEST), logits[start + column], possible);
-}
-
-fn weights_of(x: vec4<f32>, highest: f32) -> vec4<f32> {
-  return exp(max(x - highest, vec4(WEIGHTLESS)));
-}
-
-fn total_of(x: vec4<f32>) -> f32 {
-  return (x.x + x.y) + (x.z + x.w);
-}
-
-fn largest_of(x: vec4<f32>) -> f32 {
-  return max(max(x.x, x.y), max(x.z, x.w));
-}
 
 @compute @workgroup_size(LANES)
 fn log_prob(

@@ -4,8 +4,17 @@ import source from "./plan.wgsl" with { type: "text" };
 import random from "./random.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 import sequenceFields from "./sequence.wgsl" with { type: "text" };
+import sequenceStore from "./sequence_store.wgsl" with { type: "text" };
 
-const kernel = defineKernel("plan", source, rowFields, headFields, sequenceFields, random);
+const kernel = defineKernel(
+  "plan",
+  source,
+  rowFields,
+  headFields,
+  sequenceFields,
+  random,
+  sequenceStore,
+);
 
 /** Operands of {@linkcode plan}; what they hold stands in plan.wgsl. */
 export interface Plan {

@@ -14,7 +14,7 @@ const DETAIL_WORDS = 12u;
 const JOURNAL_HEADER = 6u;
 
 @group(0) @binding(0) var<storage, read> burst: array<u32>;
-@group(0) @binding(1) var<storage, read_write> sequences: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> sequences: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> heads: array<Head>;
 @group(0) @binding(3) var<storage, read> details: array<u32>;
 @group(0) @binding(4) var<storage, read_write> journal: array<u32>;

@@ -4,8 +4,16 @@ import { DETAIL_WORDS } from "./token_details.ts";
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./reveal.wgsl" with { type: "text" };
 import sequenceFields from "./sequence.wgsl" with { type: "text" };
+import sequenceStore from "./sequence_store.wgsl" with { type: "text" };
 
-const kernel = defineKernel("reveal", source, headFields, proposalFields, sequenceFields);
+const kernel = defineKernel(
+  "reveal",
+  source,
+  headFields,
+  proposalFields,
+  sequenceFields,
+  sequenceStore,
+);
 
 /** Words before the tokens of a journal entry. */
 export const JOURNAL_HEADER = 6;
