@@ -49,6 +49,8 @@ const STORAGE = new RegExp(
  */
 const PARAMS_TYPE = "Params";
 const PARAMS = /struct\s+Params\s*\{([^}]*)\}/;
+const PARAMS_VARIABLE =
+  /(@group\(\d+\)\s*@binding\(\d+\)\s*var<storage,\s*read>)\s*(\w+)\s*:\s*Params\s*;/;
 const OVERRIDE = /^override\s+(\w+)\s*:/gm;
 
 /**
@@ -72,7 +74,7 @@ export function defineKernel(name: string, ...sources: readonly string[]): Kerne
     type: type!,
   })).toSorted((a, b) => a.binding - b.binding);
   const bindings = all.filter(({ type }) => type !== PARAMS_TYPE);
-  const source = text.replaceAll(
+  const source = copyParamsFirst(name, text).replaceAll(
     PLACE,
     (place) => `@group(0) @binding(${places.indexOf(place.replaceAll(/\s/g, ""))})`,
   );
@@ -92,6 +94,20 @@ export function defineKernel(name: string, ...sources: readonly string[]): Kerne
     layout: (device) => createLayout(device, kernel),
     compile: (device, layout, constants) => compile(device, kernel, { layout, constants }),
   };
+}
+
+/**
+ * Has the parameters copied before the entry point does anything else. Where a branch or a loop may have
+ * switched lanes off, Mesa's software driver loads for each lane by itself, which costs as much as twenty
+ * multiplications; at the very beginning it loads once for all.
+ */
+function copyParamsFirst(name: string, text: string): string {
+  const [, , variable] = PARAMS_VARIABLE.exec(text) ?? [];
+  if (variable === undefined) return text;
+  const entryPoint = new RegExp(`\\bfn\\s+${name}\\s*\\([^{]*\\{`);
+  return text
+    .replace(PARAMS_VARIABLE, "$1 bound_$2: Params;\nvar<private> $2: Params;")
+    .replace(entryPoint, (begin) => `${begin}\n  ${variable} = bound_${variable};`);
 }
 
 function readParams(name: string, source: string): ParamField[] {

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { defineKernel } from "../../src/gpu/mod.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { affine } from "./affine.ts";
@@ -46,6 +46,16 @@ Deno.test("defineKernel() reads operands, params and constants from the text", (
   assertEquals(kernel.source.includes("@group(0) @binding(4) var<storage, read> heads"), true);
   assertEquals(kernel.paramsBinding?.access, "read");
   assertEquals(kernel.overrides, ["EPSILON", "BLOCK", "WIDTH"]);
+});
+
+Deno.test("defineKernel() has params copied before the entry point does anything else", () => {
+  const entryPoint =
+    "fn helper() { sample(1u); }\nfn sample(\n  row: u32,\n) {\n  if (row > 0u) { return; }\n}";
+  const { source } = defineKernel("sample", entryPoint, SOURCE);
+  assertMatch(source, /@binding\(2\) var<storage, read> bound_settings: Params;/);
+  assertMatch(source, /var<private> settings: Params;/);
+  assertMatch(source, /fn helper\(\) \{ sample/);
+  assertMatch(source, /fn sample\(\s*row: u32,\s*\) \{\s*settings = bound_settings;\s*if/);
 });
 
 Deno.test("defineKernel() takes a kernel without params and constants", () => {
