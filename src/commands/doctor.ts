@@ -41,6 +41,8 @@ export interface AdapterDiagnosis {
   readonly timestamp_query: boolean;
   /** Lanes of a subgroup; `null` where subgroups do not work. */
   readonly subgroup_size: number | null;
+  /** Whether kernels can load 32 bytes at a time, for which software adapters have kernels of their own. */
+  readonly wide_loads: boolean;
   readonly limits: Readonly<Record<typeof LIMITS[number], number>>;
 }
 
@@ -140,7 +142,7 @@ const CPU_HINT = "The adapter is the CPU: everything works, but speed needs a GP
 
 async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
   const { name, vendor, isCpu } = describeAdapter(adapter.info);
-  const { device, subgroupSize } = await requestDevice(adapter);
+  const { device, subgroupSize, hasWideLoads } = await requestDevice(adapter);
   device.destroy();
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
   return {
@@ -150,6 +152,7 @@ async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
     f16: adapter.features.has("shader-f16"),
     timestamp_query: adapter.features.has("timestamp-query"),
     subgroup_size: subgroupSize,
+    wide_loads: hasWideLoads,
     // One entry was made for each of them.
     limits: limits as AdapterDiagnosis["limits"],
   };

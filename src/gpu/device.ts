@@ -2,7 +2,7 @@ import { GpuError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { Pass } from "./pass.ts";
 import { type Profiler, profilerFeatures, profilerOf } from "./profiler.ts";
-import { requestDevice } from "./subgroups.ts";
+import { type OpenDevice, requestDevice } from "./request_device.ts";
 import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
 
 /** Limits that the kernels profit from; asked for as high as the adapter has them. */
@@ -18,8 +18,8 @@ const RAISED_LIMITS = [
 const STAGED_BYTES = 16 << 20;
 
 /**
- * What kernels are chosen by: a software adapter whose subgroups have 8 lanes and work, any other
- * software adapter, or a GPU.
+ * What kernels are chosen by: a software adapter whose subgroups have 8 lanes and which loads 32 bytes
+ * at a time, any other software adapter, or a GPU.
  */
 export type DeviceClass = "cpu with subgroups" | "cpu" | "gpu";
 
@@ -28,7 +28,12 @@ export type MemoryKind = "weights" | "cache" | "state" | "scratch";
 
 /** An open WebGPU device: makes tensors, lends scratch memory, counts bytes, notices faults. */
 export class Gpu implements Disposable {
+  readonly device: GPUDevice;
   readonly limits: GPUSupportedLimits;
+  /** Lanes that can broadcast to each other; `null` where none can. */
+  readonly subgroupSize: number | null;
+  /** Whether kernels may load 32 bytes at a time, as vectors of 64-bit integers. */
+  readonly hasWideLoads: boolean;
   /** Resolves when the device is gone, {@linkcode Gpu.dispose} included. */
   readonly lost: Promise<GpuError>;
   /** Takes the time of every dispatch; `null` unless the device was opened for it. */
@@ -41,12 +46,11 @@ export class Gpu implements Disposable {
   /** Bytes written since the last submission that was made for them. */
   #staged = 0;
 
-  private constructor(
-    readonly device: GPUDevice,
-    readonly info: GPUAdapterInfo,
-    /** Lanes that can broadcast to each other; `null` where none can. */
-    readonly subgroupSize: number | null,
-  ) {
+  private constructor(open: OpenDevice, readonly info: GPUAdapterInfo) {
+    const { device } = open;
+    this.device = device;
+    this.subgroupSize = open.subgroupSize;
+    this.hasWideLoads = open.hasWideLoads;
     this.limits = device.limits;
     this.profiler = profilerOf(device);
     this.lost = device.lost.then((info) => {
@@ -73,9 +77,8 @@ export class Gpu implements Disposable {
     for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
     const requiredFeatures = isProfiled ? profilerFeatures(adapter) : [];
     try {
-      const descriptor = { requiredLimits, requiredFeatures };
-      const { device, subgroupSize } = await requestDevice(adapter, descriptor);
-      return new Gpu(device, adapter.info, subgroupSize);
+      const open = await requestDevice(adapter, { requiredLimits, requiredFeatures });
+      return new Gpu(open, adapter.info);
     } catch (cause) {
       throw new GpuError(`Cannot open a GPU: ${adapter.info.description} gives no device`, {
         cause,
@@ -96,7 +99,7 @@ export class Gpu implements Disposable {
   /** What kernels are chosen by. */
   get deviceClass(): DeviceClass {
     if (!this.isCpu) return "gpu";
-    return this.subgroupSize === 8 ? "cpu with subgroups" : "cpu";
+    return this.subgroupSize === 8 && this.hasWideLoads ? "cpu with subgroups" : "cpu";
   }
 
   /** Bytes of the live buffers by kind. */

@@ -6,4 +6,4 @@ export { type Copy, type Dispatch, Pass } from "./pass.ts";
 export type { DispatchTime } from "./profiler.ts";
 export { Readback } from "./readback.ts";
 export { type ElementType, expectShape, Tensor } from "./tensor.ts";
-export { requestDevice } from "./subgroups.ts";
+export { requestDevice } from "./request_device.ts";

@@ -109,6 +109,7 @@ Deno.test("formatDiagnosis() prints a table, then what to do", () => {
       f16: true,
       timestamp_query: false,
       subgroup_size: 32,
+      wide_loads: true,
       limits: {
         maxBufferSize: 2 ** 31 + 2 ** 30,
         maxStorageBufferBindingSize: 2 ** 27,
@@ -137,6 +138,7 @@ Deno.test("formatDiagnosis() prints a table, then what to do", () => {
       "f16 arithmetic                     yes",
       "timestamps                         no",
       "subgroups                          yes, of 32 lanes",
+      "loads of 32 bytes                  yes",
       "maxBufferSize                      3 GiB",
       "maxStorageBufferBindingSize        128 MiB",
       "maxStorageBuffersPerShaderStage    8",

@@ -1,0 +1,43 @@
+import { findSubgroupSize } from "./subgroups.ts";
+import { hasWideLoads } from "./wide_loads.ts";
+
+/**
+ * Deno's name for 64-bit integers in kernels, which WebGPU itself does not have. Where it is unknown
+ * the device comes without.
+ */
+const INT64 = "wgpu-shader-int64" as GPUFeatureName;
+
+/** An open device, and what it can do beyond its limits. */
+export interface OpenDevice {
+  readonly device: GPUDevice;
+  /** Lanes per subgroup: `null` if there are none or they give wrong results. */
+  readonly subgroupSize: number | null;
+  /** Whether kernels may load 32 bytes at a time, as vectors of 64-bit integers. */
+  readonly hasWideLoads: boolean;
+}
+
+/**
+ * Opens a device with as many of subgroups and 64-bit integers as the adapter gives. Its list of
+ * features cannot be trusted here: software Vulkan lacks both in it and has them all the same.
+ */
+export async function requestDevice(
+  adapter: GPUAdapter,
+  descriptor: GPUDeviceDescriptor = {},
+): Promise<OpenDevice> {
+  for (const extras of [["subgroups", INT64], ["subgroups"]] as const) {
+    let device;
+    try {
+      const requiredFeatures = [...descriptor.requiredFeatures ?? [], ...extras];
+      device = await adapter.requestDevice({ ...descriptor, requiredFeatures });
+    } catch {
+      continue; // This is how an adapter says that it has not all of them.
+    }
+    return {
+      device,
+      subgroupSize: await findSubgroupSize(device),
+      hasWideLoads: extras.length > 1 && await hasWideLoads(device),
+    };
+  }
+  const device = await adapter.requestDevice(descriptor);
+  return { device, subgroupSize: null, hasWideLoads: false };
+}
