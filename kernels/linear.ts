@@ -91,7 +91,7 @@ export function linearBy(pass: Pass, operands: Linear, variant: LinearVariant): 
   const { skip, rows } = operands.part ?? { skip: 0, rows: bound };
   const { name, y, tensors, constants, params } = openEpilogue(pass, operands, rows);
   const { deviceClass } = pass.gpu;
-  const kernel = linearKernel(variant, { format: weight.format, epilogue: name });
+  const kernel = linearKernel(variant, { ...weight, epilogue: name });
   const slices = slicesOf(deviceClass, weight.outputs);
   for (const part of weight.parts) {
     pass.dispatch(kernel, {

@@ -4,14 +4,14 @@
 // fragment. K and N are multiples of 32. Where the result goes is the epilogue fragment's affair:
 // fn finish(row, column4, sum) takes 4 neighbouring columns.
 //
-// One invocation sums TILE_ROWS rows of 4 columns in each of two tiles, in registers, over all of K in
+// One invocation sums TILE_ROWS rows of 4 columns in each of three tiles, in registers, over all of K in
 // one order, so that a row's value depends neither on the tile's height nor on the rows beside it.
 // 8 lanes share a tile of 32 columns: together they read full lines of W. Tiles of rows come first in
 // the grid, so that those beyond the live rows, which return at once, spread evenly. The tile fragment
-// has TILE_ROWS and fn multiply(row, tile, other, steps, lane), which fills `sums`.
+// has TILE_ROWS and fn multiply(row, tiles, steps, lane), which fills `sums`.
 
 const LANES = 8u;
-const TILES = 2u;
+const TILES = 3u;
 
 var<private> sums: array<vec4<f32>, TILES * TILE_ROWS>;
 
@@ -27,18 +27,22 @@ fn linear(
   }
   let first_tile = group.y * TILES;
   // Beyond the last tile it is summed again and not written.
-  let other = min(first_tile + 1u, params.tiles - 1u);
-  multiply(params.skip + first_row, first_tile, other, params.k / 8u, lane);
-  let column4 = first_tile * 8u + lane;
-  let has_other = first_tile + 1u < params.tiles;
-  let own_bias = bias[column4];
-  let other_bias = bias[other * 8u + lane];
+  let tiles = min(first_tile + vec3(0u, 1u, 2u), vec3(params.tiles - 1u));
+  multiply(params.skip + first_row, tiles, params.k / 8u, lane);
+  let column4 = tiles * 8u + lane;
+  let bias_0 = bias[column4.x];
+  let bias_1 = bias[column4.y];
+  let bias_2 = bias[column4.z];
+  let first = params.first / 4u;
   let live = min(TILE_ROWS, rows - first_row);
   // The sums move up one by one: see linear_subgroup.wgsl.
   for (var r = 0u; r < live; r++) {
-    finish(first_row + r, params.first / 4u + column4, sums[0] + own_bias);
-    if (has_other) {
-      finish(first_row + r, params.first / 4u + column4 + 8u, sums[TILE_ROWS] + other_bias);
+    finish(first_row + r, first + column4.x, sums[0] + bias_0);
+    if (tiles.y > tiles.x) {
+      finish(first_row + r, first + column4.y, sums[TILE_ROWS] + bias_1);
+    }
+    if (tiles.z > tiles.y) {
+      finish(first_row + r, first + column4.z, sums[2u * TILE_ROWS] + bias_2);
     }
     for (var i = 1u; i < TILES * TILE_ROWS; i++) {
       sums[i - 1u] = sums[i];

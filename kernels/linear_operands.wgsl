@@ -1,4 +1,5 @@
-// Fragment: what all linear kernels read, and the one order in which they sum. An epilogue fragment
+// Fragment: what all linear kernels read, and the one order in which they sum. A loads fragment has x and
+// the weights, and fn load_columns(tile, lane), where a tile is of 32 vectors. An epilogue fragment
 // says what becomes of the sums: fn finish(row, column4, sum), which writes them to its y, binding 3;
 // and how many rows may be finished at a time without compiling getting long: ROUND_ROWS.
 
@@ -26,10 +27,17 @@ struct Params {
   gathers: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> counts: array<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> params: Params;
+
+// The vectors that a lane has of a tile, one for each of its 4 columns.
+struct Columns {
+  a: vec4<u32>,
+  b: vec4<u32>,
+  c: vec4<u32>,
+  d: vec4<u32>,
+}
 
 // The weights of one step, 8 neighbouring k, for the 4 columns of a lane. A weights fragment fills
 // them: fn open_weights(tile, steps, step, lane); or 4 steps in turn, for which formats with many

@@ -1,5 +1,6 @@
 import { defineKernel, type DeviceClass, type Gpu, type Kernel } from "../src/gpu/mod.ts";
 import type { WeightFormat } from "../src/weights/formats.ts";
+import { TILE_STRIDES, type TileOrder } from "../src/weights/tiles.ts";
 import counted from "./counted.wgsl" with { type: "text" };
 import activation from "./epilogues/activation.wgsl" with { type: "text" };
 import gatedResidual from "./epilogues/gated_residual.wgsl" with { type: "text" };
@@ -7,6 +8,8 @@ import residual from "./epilogues/residual.wgsl" with { type: "text" };
 import swiglu from "./epilogues/swiglu.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import portable from "./linear.wgsl" with { type: "text" };
+import narrow from "./linear_loads/narrow.wgsl" with { type: "text" };
+import wide from "./linear_loads/wide.wgsl" with { type: "text" };
 import operands from "./linear_operands.wgsl" with { type: "text" };
 import split from "./linear_split.wgsl" with { type: "text" };
 import subgroup from "./linear_subgroup.wgsl" with { type: "text" };
@@ -25,12 +28,15 @@ import f32 from "./weights/f32.wgsl" with { type: "text" };
 import int4 from "./weights/int4.wgsl" with { type: "text" };
 import int8 from "./weights/int8.wgsl" with { type: "text" };
 import stepwise from "./weights/stepwise.wgsl" with { type: "text" };
+import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
 /** One way to multiply: a kernel with a height of its tiles. */
 export interface LinearVariant {
   /** Entry point. */
   readonly name: "linear" | "linear_subgroup" | "linear_split" | "linear_tiled";
   readonly sources: readonly string[];
+  /** Order that tiles of the weights must have; any where left out. */
+  readonly order?: TileOrder;
   /** Rows and columns of the result that one workgroup gives. */
   readonly rows: number;
   readonly columns: number;
@@ -40,7 +46,8 @@ export interface LinearVariant {
 
 const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear_subgroup",
-  sources: [subgroup, tile],
+  sources: [subgroup, tile, wide, wideLoads],
+  order: "rows",
   rows,
   columns: 128,
   cost,
@@ -48,9 +55,9 @@ const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant =
 
 const portableTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear",
-  sources: [portable, tile],
+  sources: [portable, tile, narrow],
   rows,
-  columns: 64,
+  columns: 96,
   cost,
 });
 
@@ -62,18 +69,18 @@ const portableTile = (rows: number, tile: string, cost: number): LinearVariant =
 const VARIANTS: Readonly<Record<DeviceClass, readonly LinearVariant[]>> = {
   "cpu with subgroups": [
     subgroupTile(1, subgroup1, 1),
-    subgroupTile(4, subgroup4, 1.35),
-    subgroupTile(8, subgroup8, 1.9),
-    subgroupTile(16, subgroup16, 3),
+    subgroupTile(4, subgroup4, 1.5),
+    subgroupTile(8, subgroup8, 2.15),
+    subgroupTile(16, subgroup16, 3.6),
   ],
   "cpu": [
     portableTile(1, portable1, 1),
-    portableTile(4, portable4, 1.7),
-    portableTile(8, portable8, 2.5),
+    portableTile(4, portable4, 1.65),
+    portableTile(8, portable8, 2.9),
   ],
   "gpu": [
-    { name: "linear_split", sources: [split], rows: 8, columns: 32, cost: 1 },
-    { name: "linear_tiled", sources: [tiled], rows: 64, columns: 64, cost: 4 },
+    { name: "linear_split", sources: [split, narrow], rows: 8, columns: 32, cost: 1 },
+    { name: "linear_tiled", sources: [tiled, narrow], rows: 64, columns: 64, cost: 4 },
   ],
 };
 
@@ -114,7 +121,7 @@ export function slicesOf(deviceClass: DeviceClass, outputs: number): number {
 const FORMATS: Readonly<Record<WeightFormat, readonly string[]>> = {
   f32: [f32, stepwise],
   f16: [f16, stepwise],
-  int8: [int8, stepwise],
+  int8: [int8],
   int4: [int4],
 };
 const EPILOGUES = {
@@ -131,17 +138,37 @@ export type EpilogueName = keyof typeof EPILOGUES;
 
 const kernels = new Map<string, Kernel>();
 
-/** The kernel of a variant for a format and an epilogue; made once. */
+/**
+ * The kernel of a variant for weights of a format in an order, and an epilogue; made once.
+ *
+ * @throws {TypeError} If the variant reads no tiles in this order.
+ */
 export function linearKernel(
   variant: LinearVariant,
-  { format, epilogue }: { format: WeightFormat; epilogue: EpilogueName },
+  { format, order, epilogue }: {
+    readonly format: WeightFormat;
+    readonly order: TileOrder;
+    readonly epilogue: EpilogueName;
+  },
 ): Kernel {
-  const key = [variant.name, variant.rows, format, epilogue].join();
+  if (variant.order !== undefined && variant.order !== order) {
+    throw new TypeError(
+      `Cannot multiply by ${variant.name}: tiles lie by ${order}, expected by ${variant.order}`,
+    );
+  }
+  const key = [variant.name, variant.rows, format, order, epilogue].join();
   const kernel = kernels.get(key) ??
     defineKernel(
       variant.name,
       ...[...variant.sources, operands, ...FORMATS[format], ...EPILOGUES[epilogue]],
+      ...variant.order ? [] : [tileStrides(order)],
     );
   kernels.set(key, kernel);
   return kernel;
+}
+
+/** Fragment: how the vectors of a tile lie. */
+export function tileStrides(order: TileOrder): string {
+  const { row, lane } = TILE_STRIDES[order];
+  return `const ROW_STRIDE = ${row}u;\nconst LANE_STRIDE = ${lane}u;\n`;
 }

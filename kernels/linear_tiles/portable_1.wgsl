@@ -1,14 +1,16 @@
-// A tile of one row, in two tiles of columns, written out: what is loaded of x serves both.
+// A tile of one row, in three tiles of columns, written out: what is loaded of x serves all.
 const TILE_ROWS = 1u;
 
-fn multiply(row: u32, tile: u32, other: u32, steps: u32, lane: u32) {
+fn multiply(row: u32, tiles: vec3<u32>, steps: u32, lane: u32) {
   let at = row * steps * 2u;
   for (var step = 0u; step < steps; step++) {
     let low_0 = x[at + step * 2u];
     let high_0 = x[at + step * 2u + 1u];
-    open_weights(tile, steps, step, lane);
+    open_weights(tiles.x, steps, step, lane);
     sums[0] = add(sums[0], low_0, high_0);
-    open_weights(other, steps, step, lane);
+    open_weights(tiles.y, steps, step, lane);
     sums[1] = add(sums[1], low_0, high_0);
+    open_weights(tiles.z, steps, step, lane);
+    sums[2] = add(sums[2], low_0, high_0);
   }
 }

@@ -1,7 +1,7 @@
-// A tile of 8 rows, in two tiles of columns, written out: what is loaded of x serves both.
+// A tile of 8 rows, in three tiles of columns, written out: what is loaded of x serves all.
 const TILE_ROWS = 8u;
 
-fn multiply(row: u32, tile: u32, other: u32, steps: u32, lane: u32) {
+fn multiply(row: u32, tiles: vec3<u32>, steps: u32, lane: u32) {
   let at = row * steps * 2u;
   for (var step = 0u; step < steps; step++) {
     let low_0 = x[at + step * 2u];
@@ -20,7 +20,7 @@ fn multiply(row: u32, tile: u32, other: u32, steps: u32, lane: u32) {
     let high_6 = x[at + (steps * 6u + step) * 2u + 1u];
     let low_7 = x[at + (steps * 7u + step) * 2u];
     let high_7 = x[at + (steps * 7u + step) * 2u + 1u];
-    open_weights(tile, steps, step, lane);
+    open_weights(tiles.x, steps, step, lane);
     sums[0] = add(sums[0], low_0, high_0);
     sums[1] = add(sums[1], low_1, high_1);
     sums[2] = add(sums[2], low_2, high_2);
@@ -29,7 +29,7 @@ fn multiply(row: u32, tile: u32, other: u32, steps: u32, lane: u32) {
     sums[5] = add(sums[5], low_5, high_5);
     sums[6] = add(sums[6], low_6, high_6);
     sums[7] = add(sums[7], low_7, high_7);
-    open_weights(other, steps, step, lane);
+    open_weights(tiles.y, steps, step, lane);
     sums[8] = add(sums[8], low_0, high_0);
     sums[9] = add(sums[9], low_1, high_1);
     sums[10] = add(sums[10], low_2, high_2);
@@ -38,5 +38,14 @@ fn multiply(row: u32, tile: u32, other: u32, steps: u32, lane: u32) {
     sums[13] = add(sums[13], low_5, high_5);
     sums[14] = add(sums[14], low_6, high_6);
     sums[15] = add(sums[15], low_7, high_7);
+    open_weights(tiles.z, steps, step, lane);
+    sums[16] = add(sums[16], low_0, high_0);
+    sums[17] = add(sums[17], low_1, high_1);
+    sums[18] = add(sums[18], low_2, high_2);
+    sums[19] = add(sums[19], low_3, high_3);
+    sums[20] = add(sums[20], low_4, high_4);
+    sums[21] = add(sums[21], low_5, high_5);
+    sums[22] = add(sums[22], low_6, high_6);
+    sums[23] = add(sums[23], low_7, high_7);
   }
 }

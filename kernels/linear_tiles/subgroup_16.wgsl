@@ -2,29 +2,26 @@
 const TILE_ROWS = 16u;
 
 fn multiply(row: u32, tile: u32, steps: u32, lane: u32) {
-  let at = (row + lane) * steps * 2u;
-  let at_8 = at + steps * 16u;
+  let at = (row + lane) * steps;
   for (var step = 0u; step < steps; step++) {
-    let low = x[at + step * 2u];
-    let high = x[at + step * 2u + 1u];
-    let low_8 = x[at_8 + step * 2u];
-    let high_8 = x[at_8 + step * 2u + 1u];
+    let upper = load_x(at + step);
+    let lower = load_x(at + steps * 8u + step);
     open_weights(tile, steps, step, lane);
-    sums[0] = add(sums[0], subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u));
-    sums[1] = add(sums[1], subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u));
-    sums[2] = add(sums[2], subgroupBroadcast(low, 2u), subgroupBroadcast(high, 2u));
-    sums[3] = add(sums[3], subgroupBroadcast(low, 3u), subgroupBroadcast(high, 3u));
-    sums[4] = add(sums[4], subgroupBroadcast(low, 4u), subgroupBroadcast(high, 4u));
-    sums[5] = add(sums[5], subgroupBroadcast(low, 5u), subgroupBroadcast(high, 5u));
-    sums[6] = add(sums[6], subgroupBroadcast(low, 6u), subgroupBroadcast(high, 6u));
-    sums[7] = add(sums[7], subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u));
-    sums[8] = add(sums[8], subgroupBroadcast(low_8, 0u), subgroupBroadcast(high_8, 0u));
-    sums[9] = add(sums[9], subgroupBroadcast(low_8, 1u), subgroupBroadcast(high_8, 1u));
-    sums[10] = add(sums[10], subgroupBroadcast(low_8, 2u), subgroupBroadcast(high_8, 2u));
-    sums[11] = add(sums[11], subgroupBroadcast(low_8, 3u), subgroupBroadcast(high_8, 3u));
-    sums[12] = add(sums[12], subgroupBroadcast(low_8, 4u), subgroupBroadcast(high_8, 4u));
-    sums[13] = add(sums[13], subgroupBroadcast(low_8, 5u), subgroupBroadcast(high_8, 5u));
-    sums[14] = add(sums[14], subgroupBroadcast(low_8, 6u), subgroupBroadcast(high_8, 6u));
-    sums[15] = add(sums[15], subgroupBroadcast(low_8, 7u), subgroupBroadcast(high_8, 7u));
+    sums[0] = add(sums[0], subgroupBroadcast(upper.low, 0u), subgroupBroadcast(upper.high, 0u));
+    sums[1] = add(sums[1], subgroupBroadcast(upper.low, 1u), subgroupBroadcast(upper.high, 1u));
+    sums[2] = add(sums[2], subgroupBroadcast(upper.low, 2u), subgroupBroadcast(upper.high, 2u));
+    sums[3] = add(sums[3], subgroupBroadcast(upper.low, 3u), subgroupBroadcast(upper.high, 3u));
+    sums[4] = add(sums[4], subgroupBroadcast(upper.low, 4u), subgroupBroadcast(upper.high, 4u));
+    sums[5] = add(sums[5], subgroupBroadcast(upper.low, 5u), subgroupBroadcast(upper.high, 5u));
+    sums[6] = add(sums[6], subgroupBroadcast(upper.low, 6u), subgroupBroadcast(upper.high, 6u));
+    sums[7] = add(sums[7], subgroupBroadcast(upper.low, 7u), subgroupBroadcast(upper.high, 7u));
+    sums[8] = add(sums[8], subgroupBroadcast(lower.low, 0u), subgroupBroadcast(lower.high, 0u));
+    sums[9] = add(sums[9], subgroupBroadcast(lower.low, 1u), subgroupBroadcast(lower.high, 1u));
+    sums[10] = add(sums[10], subgroupBroadcast(lower.low, 2u), subgroupBroadcast(lower.high, 2u));
+    sums[11] = add(sums[11], subgroupBroadcast(lower.low, 3u), subgroupBroadcast(lower.high, 3u));
+    sums[12] = add(sums[12], subgroupBroadcast(lower.low, 4u), subgroupBroadcast(lower.high, 4u));
+    sums[13] = add(sums[13], subgroupBroadcast(lower.low, 5u), subgroupBroadcast(lower.high, 5u));
+    sums[14] = add(sums[14], subgroupBroadcast(lower.low, 6u), subgroupBroadcast(lower.high, 6u));
+    sums[15] = add(sums[15], subgroupBroadcast(lower.low, 7u), subgroupBroadcast(lower.high, 7u));
   }
 }

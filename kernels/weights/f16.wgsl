@@ -1,12 +1,10 @@
-// Weights stored as f16, two to a word: [tile][k / 8][4][8 lanes] vectors of 8 along k.
-@group(1) @binding(0) var<storage, read> weight: array<vec4<u32>>;
-
+// Weights stored as f16, two to a word: [tile][k / 8][32 columns] vectors of 8 along k.
 fn open_weights(tile: u32, steps: u32, step: u32, lane: u32) {
-  let at = (tile * steps + step) * 32u + lane;
-  let p = weight[at];
-  let q = weight[at + 8u];
-  let r = weight[at + 16u];
-  let s = weight[at + 24u];
+  let columns = load_columns(tile * steps + step, lane);
+  let p = columns.a;
+  let q = columns.b;
+  let r = columns.c;
+  let s = columns.d;
   var a = unpack2x16float(p.x);
   var b = unpack2x16float(q.x);
   var c = unpack2x16float(r.x);

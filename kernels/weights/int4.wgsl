@@ -1,7 +1,6 @@
-// Weights stored as int4, eight to a word: [tile][k / 32][4][8 lanes] vectors of 32 along k; and for
+// Weights stored as int4, eight to a word: [tile][k / 32][32 columns] vectors of 32 along k; and for
 // every 32 along k the scale and the offset, two halves, of a lane's 4 columns: [tile][k / 32][8 lanes].
 // A weight is integer · scale + offset.
-@group(1) @binding(0) var<storage, read> weight: array<vec4<u32>>;
 @group(1) @binding(1) var<storage, read> scale: array<vec4<u32>>;
 
 // The steps of a block that are still to come, of a lane's 4 columns each.
@@ -19,21 +18,20 @@ var<private> offsets: vec4<f32>;
 
 fn open_weights(tile: u32, steps: u32, step: u32, lane: u32) {
   let block = tile * (steps / 4u) + step / 4u;
-  let at = block * 32u + lane;
   let word = step % 4u;
+  let columns = load_columns(block, lane);
   open_scales(scale[block * 8u + lane]);
-  open_words(vec4(weight[at][word], weight[at + 8u][word], weight[at + 16u][word],
-    weight[at + 24u][word]));
+  open_words(vec4(columns.a[word], columns.b[word], columns.c[word], columns.d[word]));
 }
 
 // Loads 4 steps, from `step` on, a multiple of 4; open_next opens one after the other.
 fn open_block(tile: u32, steps: u32, step: u32, lane: u32) {
   let block = tile * (steps / 4u) + step / 4u;
-  let at = block * 32u + lane;
-  steps_a = weight[at];
-  steps_b = weight[at + 8u];
-  steps_c = weight[at + 16u];
-  steps_d = weight[at + 24u];
+  let columns = load_columns(block, lane);
+  steps_a = columns.a;
+  steps_b = columns.b;
+  steps_c = columns.c;
+  steps_d = columns.d;
   open_scales(scale[block * 8u + lane]);
 }
 

@@ -10,7 +10,7 @@ import {
 } from "./formats/format.ts";
 import { INT4 } from "./formats/int4.ts";
 import { INT8 } from "./formats/int8.ts";
-import { packScales, packTiles, TILE_ROWS } from "./tiles.ts";
+import { packScales, packTiles, TILE_ROWS, type TileOrder } from "./tiles.ts";
 
 /** The formats that matrices can be stored in on the device. Arithmetic is f32 in all of them. */
 const FORMATS = { f32: F32, f16: F16, int8: INT8, int4: INT4 } as const;
@@ -66,6 +66,7 @@ export interface LinearWeight extends Disposable {
   /** Length of the sums; a multiple of {@linkcode ALIGNMENT}. */
   readonly inputs: number;
   readonly format: WeightFormat;
+  readonly order: TileOrder;
   readonly parts: readonly LinearPart[];
 }
 
@@ -88,8 +89,8 @@ export interface Embedding extends Disposable {
   /** A multiple of {@linkcode ALIGNMENT}, zero beyond the model's own width. */
   readonly width: number;
   readonly format: "f32" | "f16";
-  /** Whether rows lie in tiles, as those of a {@linkcode LinearWeight}; else one behind the other. */
-  readonly isTiled?: boolean;
+  /** Where rows lie in tiles, as those of a {@linkcode LinearWeight}; else one behind the other. */
+  readonly order?: TileOrder;
   readonly parts: readonly { first: number; tokens: number; weight: Tensor }[];
 }
 
@@ -120,9 +121,9 @@ export interface UploadOptions<Format = WeightFormat> {
 const CHUNK_BYTES = 8 << 20;
 
 /**
- * Uploads a matrix in tiles of 32 rows: [outputs / 32][inputs / v][4][8] vectors of 16 bytes with v
- * values along the inputs each, where vector (j, lane) belongs to row 4 lane + j. So 8 lanes read
- * full lines, memory is walked in order, and a lane gives 4 neighbouring columns of the result.
+ * Uploads a matrix in tiles of 32 rows: [outputs / 32][inputs / v][32] vectors of 16 bytes with v
+ * values along the inputs each. So 8 lanes read full lines, memory is walked in order, and a lane gives
+ * 4 neighbouring columns of the result. The kind of device decides about the order in a tile.
  *
  * Where the format has scales, 32 neighbours along the inputs of one row share a word of them; the
  * words of a lane's 4 rows are a vector: [outputs / 32][inputs / 32][8][4].
@@ -137,6 +138,7 @@ export function uploadLinear(
   const { outputs, inputs } = source;
   const rowBytes = inputs * FORMATS[format].bits / 8;
   const groups = inputs / GROUP;
+  const order = gpu.deviceClass === "gpu" ? "lanes" : "rows";
   const parts = split(gpu, outputs, rowBytes).map(({ first, count }): LinearPart => {
     const storage = { dtype: "u32", kind: "weights" } as const;
     const weight = gpu.tensor(name, [count, rowBytes / 4], storage);
@@ -144,7 +146,7 @@ export function uploadLinear(
     const uploadChunk = (chunk: { first: number; count: number }) => {
       const at = { first: first + chunk.first, count: chunk.count };
       const { values, scales } = storedRows(source, { ...at, name, format });
-      gpu.write(weight, packTiles(values, rowBytes), chunk.first * rowBytes);
+      gpu.write(weight, packTiles(values, { rowBytes, order }), chunk.first * rowBytes);
       if (!scale) return;
       gpu.write(scale, packScales(scales, groups), chunk.first * groups * SCALE_BYTES);
     };
@@ -157,6 +159,7 @@ export function uploadLinear(
     outputs,
     inputs,
     format,
+    order,
     parts,
     [Symbol.dispose]: () => {
       for (const { weight, bias, scale } of parts) {

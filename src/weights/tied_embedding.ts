@@ -6,13 +6,14 @@ import type { Embedding, LinearWeight } from "./formats.ts";
  *
  * @returns `null` where the matrix is stored less precisely than embeddings are.
  */
-export function tiedEmbedding({ outputs, inputs, format, parts }: LinearWeight): Embedding | null {
+export function tiedEmbedding(weight: LinearWeight): Embedding | null {
+  const { outputs, inputs, format, order, parts } = weight;
   if (format !== "f32" && format !== "f16") return null;
   return {
     tokens: outputs,
     width: inputs,
     format,
-    isTiled: true,
+    order,
     parts: parts.map(({ first, outputs: tokens, weight }) => ({ first, tokens, weight })),
     [Symbol.dispose]: () => {},
   };

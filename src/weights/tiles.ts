@@ -5,14 +5,27 @@ export const TILE_ROWS = 32;
 const VECTOR_WORDS = 4;
 
 /**
+ * In what order the 32 rows of a tile lie, where lane l of 8 is to have the rows 4 l … 4 l + 3: by
+ * `rows`, so that a lane loads two neighbours at once; or by `lanes`, each one's first row, then the
+ * second, so that neighbouring lanes load neighbours.
+ */
+export type TileOrder = "rows" | "lanes";
+
+/** How far the rows of a lane lie apart, and the first rows of two lanes, in vectors. */
+export const TILE_STRIDES: Readonly<Record<TileOrder, { row: number; lane: number }>> = {
+  rows: { row: 1, lane: 4 },
+  lanes: { row: 8, lane: 1 },
+};
+
+/**
  * Puts 16-byte vectors of rows in the order of tiles, whatever they hold:
- * [rows / 32][vectors of a row][4][8], where vector (j, lane) belongs to row 4 lane + j.
+ * [rows / 32][vectors of a row][32].
  *
- * @param rowBytes A multiple of 16.
+ * @param layout `rowBytes`: a multiple of 16.
  */
 export function packTiles(
   rows: Uint8Array<ArrayBuffer>,
-  rowBytes: number,
+  { rowBytes, order }: { readonly rowBytes: number; readonly order: TileOrder },
 ): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(rows.buffer, rows.byteOffset, rows.length / 4);
   const packed = new Uint32Array(words.length);
@@ -20,7 +33,7 @@ export function packTiles(
   for (let row = 0; row * rowWords < words.length; row++) {
     let from = row * rowWords;
     for (
-      let to = placeInTile(row, rowWords);
+      let to = placeOf(row, { rowWords, order });
       from < (row + 1) * rowWords;
       to += TILE_ROWS * VECTOR_WORDS
     ) {
@@ -48,9 +61,13 @@ export function packScales(
   return packed;
 }
 
-/** Where a row's first vector lies: behind those of the tiles before, among 4 x 8 of its own. */
-function placeInTile(row: number, rowWords: number): number {
+/** Where a row's first vector lies: behind the tiles before, among 32 of its own. */
+function placeOf(
+  row: number,
+  { rowWords, order }: { readonly rowWords: number; readonly order: TileOrder },
+): number {
   const inTile = row % TILE_ROWS;
-  const vector = inTile % 4 * 8 + Math.floor(inTile / 4);
+  const strides = TILE_STRIDES[order];
+  const vector = inTile % 4 * strides.row + Math.floor(inTile / 4) * strides.lane;
   return (row - inTile) * rowWords + vector * VECTOR_WORDS;
 }

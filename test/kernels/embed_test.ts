@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { embed } from "../../kernels/mod.ts";
-import type { Gpu } from "../../src/gpu/mod.ts";
+import type { DeviceClass, Gpu } from "../../src/gpu/mod.ts";
 import { type Embedding, uploadEmbedding, uploadLinear } from "../../src/weights/formats.ts";
 import { tiedEmbedding } from "../../src/weights/tied_embedding.ts";
 import * as reference from "../reference/forward.ts";
@@ -23,18 +23,18 @@ interface Lookup {
   readonly live?: number;
   /** Largest binding in bytes. */
   readonly limit?: number;
-  /** Whether the embedding is a matrix. */
-  readonly isTied?: boolean;
+  /** Where the embedding is a matrix: the kind of device that it is uploaded for. */
+  readonly tiedFor?: DeviceClass;
 }
 
 /** An embedding, with what is freed for it. */
 function openEmbedding(
   gpu: Gpu,
   values: Float32Array<ArrayBuffer>,
-  { width, format, isTied = false }: Lookup,
+  { width, format, tiedFor }: Lookup,
 ): { embedding: Embedding; owner: Disposable } {
   const source = matrixSource(values, width);
-  if (!isTied) {
+  if (tiedFor === undefined) {
     const embedding = uploadEmbedding(gpu, source, { name: "e", format });
     return { embedding, owner: embedding };
   }
@@ -44,11 +44,12 @@ function openEmbedding(
 
 /** Looks `tokens` up, with a result full of 7 before, and checks the live rows bit for bit. */
 async function checkLookup(gpu: Gpu, lookup: Lookup): Promise<{ parts: number }> {
-  const { vocabulary, width, format, tokens, live = tokens.length, limit } = lookup;
+  const { vocabulary, width, format, tokens, live = tokens.length, limit, tiedFor } = lookup;
   const values = noise(vocabulary * width);
-  const uploader = limit === undefined
-    ? gpu
-    : disguise(gpu, { maxStorageBufferBindingSize: limit });
+  const uploader = disguise(gpu, {
+    ...(limit !== undefined && { maxStorageBufferBindingSize: limit }),
+    ...(tiedFor !== undefined && { deviceClass: tiedFor }),
+  });
   const { embedding, owner } = openEmbedding(uploader, values, lookup);
   using _ = owner;
   using rows = uploadRows(gpu, tokens.map((token) => ({ token })));
@@ -94,13 +95,18 @@ for (const format of ["f32", "f16"] as const) {
 }
 
 for (const format of ["f32", "f16"] as const) {
-  gpuTest(`embed() finds tokens in the tiles of a tied ${format} matrix`, async (gpu) => {
-    const tokens = Array.from({ length: 128 }, (_, i) => (i * 17) % 128);
-    const lookup = { vocabulary: 128, format, tokens, isTied: true };
-    assertEquals(await checkLookup(gpu, { ...lookup, width: 32 }), { parts: 1 });
-    const limit = 70 * 288 * (format === "f16" ? 2 : 4);
-    assertEquals(await checkLookup(gpu, { ...lookup, width: 288, limit }), { parts: 2 });
-  });
+  for (const tiedFor of ["cpu", "gpu"] as const) {
+    gpuTest(
+      `embed() finds tokens in the tiles of a tied ${format} matrix on a ${tiedFor}`,
+      async (gpu) => {
+        const tokens = Array.from({ length: 128 }, (_, i) => (i * 17) % 128);
+        const lookup = { vocabulary: 128, format, tokens, tiedFor };
+        assertEquals(await checkLookup(gpu, { ...lookup, width: 32 }), { parts: 1 });
+        const limit = 70 * 288 * (format === "f16" ? 2 : 4);
+        assertEquals(await checkLookup(gpu, { ...lookup, width: 288, limit }), { parts: 2 });
+      },
+    );
+  }
 }
 
 gpuTest("embed() leaves rows beyond the live ones untouched", async (gpu) => {

@@ -23,11 +23,13 @@ for (const [inputs, outputs] of SHAPES) {
   for (const format of FORMATS) {
     const shape = `[${outputs}, ${inputs}] ${format}`;
     gpuTest(`linear() matches the reference for ${shape}, whatever the rows`, async (gpu) => {
-      using matrix = makeMatrix(gpu, { inputs, outputs, format });
       const x = noise(MOST_ROWS * inputs);
-      const expected = matrix.product(x);
       let ofCpu: Float32Array | undefined;
       for (const deviceClass of deviceClassesOf(gpu)) {
+        // As devices of the kind keep it.
+        const uploader = disguise(gpu, { deviceClass });
+        using matrix = makeMatrix(uploader, { inputs, outputs, format });
+        const expected = matrix.product(x);
         const results = await multiplyPrefixes(gpu, x, { weight: matrix.weight, deviceClass });
         assertEquals(results.map(({ length }) => length), ROWS.map((rows) => rows * outputs));
         const all = results.at(-1)!;
@@ -218,6 +220,21 @@ gpuTest("linear() throws when x is not as wide as the weight's inputs", (gpu) =>
   using counts = uploadCounts(gpu, { rows: 2 });
   const operands = { x, weight: matrix.weight, counts };
   assertThrows(() => linear(gpu.pass(), operands), TypeError, `"x": its shape is [2,64]`);
+});
+
+gpuTest("linear() refuses tiles that lie in another order than its kernel reads", (gpu) => {
+  // In no class do other kernels load 32 bytes at a time.
+  if (gpu.deviceClass !== "cpu with subgroups") return;
+  const uploader = disguise(gpu, { deviceClass: "gpu" });
+  using matrix = makeMatrix(uploader, { inputs: 32, outputs: 32, format: "f32" });
+  using x = gpu.tensor("x", [1, 32]);
+  using counts = uploadCounts(gpu, { rows: 1 });
+  const operands = { x, weight: matrix.weight, counts };
+  assertThrows(
+    () => linear(gpu.pass(), operands),
+    TypeError,
+    "tiles lie by lanes, expected by rows",
+  );
 });
 
 // What the tests above say of a device's variants they say of every one: none goes without rows.

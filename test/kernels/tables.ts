@@ -69,7 +69,9 @@ export function disguise(
 
 /** The classes whose kernels a device can run: all but those for subgroups that it has not. */
 export function deviceClassesOf(gpu: Gpu): readonly DeviceClass[] {
-  return gpu.subgroupSize === 8 ? ["cpu with subgroups", "cpu", "gpu"] : ["cpu", "gpu"];
+  return gpu.deviceClass === "cpu with subgroups"
+    ? ["cpu with subgroups", "cpu", "gpu"]
+    : ["cpu", "gpu"];
 }
 
 /** A pass recorded as a device of another class records it. */
