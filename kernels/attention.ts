@@ -7,16 +7,22 @@ import {
   type Tensor,
 } from "../src/gpu/mod.ts";
 import portable from "./attention.wgsl" with { type: "text" };
+import narrow from "./attention_loads/narrow.wgsl" with { type: "text" };
+import wide from "./attention_loads/wide.wgsl" with { type: "text" };
 import mergeSource from "./attention_merge.wgsl" with { type: "text" };
 import operandFields from "./attention_operands.wgsl" with { type: "text" };
 import subgroup from "./attention_subgroup.wgsl" with { type: "text" };
 import workgroup from "./attention_workgroup.wgsl" with { type: "text" };
 import counted from "./counted.wgsl" with { type: "text" };
 import f16Load from "./cache_formats/f16_load.wgsl" with { type: "text" };
+import f16LoadWide from "./cache_formats/f16_load_wide.wgsl" with { type: "text" };
 import f32Load from "./cache_formats/f32_load.wgsl" with { type: "text" };
+import f32LoadWide from "./cache_formats/f32_load_wide.wgsl" with { type: "text" };
 import { HEAD_SIZES } from "./head_sizes.ts";
 import headFields from "./heads.wgsl" with { type: "text" };
+import octetPairs from "./octet_pairs.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
+import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
 const LANES = 8;
 /** Positions that the cache keeps together. */
@@ -40,7 +46,14 @@ const MERGE_LANES = 32;
 /** Element types that keys and values can be kept in. */
 export type CacheFormat = "f32" | "f16";
 
-const CACHE_FORMATS: Readonly<Record<CacheFormat, string>> = { f32: f32Load, f16: f16Load };
+const NARROW: Readonly<Record<CacheFormat, readonly string[]>> = {
+  f32: [narrow, f32Load],
+  f16: [narrow, f16Load],
+};
+const WIDE: Readonly<Record<CacheFormat, readonly string[]>> = {
+  f32: [wide, wideLoads, f32LoadWide],
+  f16: [wide, wideLoads, f16LoadWide],
+};
 const TABLES = [counted, rowFields, headFields];
 const merge = defineKernel("attention_merge", mergeSource, ...TABLES);
 
@@ -57,9 +70,9 @@ export interface PagedCache {
 }
 
 const SOURCES = {
-  attention: portable,
-  attention_subgroup: subgroup,
-  attention_workgroup: workgroup,
+  attention: [portable, octetPairs],
+  attention_subgroup: [subgroup],
+  attention_workgroup: [workgroup],
 };
 const kernels = new Map<string, Kernel>();
 
@@ -71,11 +84,11 @@ function kernelFor(
   const kernel = kernels.get(key) ??
     defineKernel(
       name,
-      SOURCES[name],
+      ...SOURCES[name],
       operandFields,
       // Checked by attention(). Only rows that lie in the registers of a lane are written out.
       name === "attention_workgroup" ? `const HEAD8 = ${head / 8}u;` : HEAD_SIZES[head]!,
-      CACHE_FORMATS[format],
+      ...(name === "attention_subgroup" ? WIDE : NARROW)[format],
       ...TABLES,
     );
   kernels.set(key, kernel);

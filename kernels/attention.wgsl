@@ -23,7 +23,7 @@ const LANES = 8u;
 @group(0) @binding(5) var<storage, read_write> state: array<vec2<f32>>;
 
 // Adds two octets of KEYS keys to the scores.
-fn add_scores(panel: u32, octet: u32, place: u32) {
+fn add_pair_scores(panel: u32, octet: u32, place: u32) {
   for (var i = octet; i < octet + 2u; i++) {
     for (var j = 0u; j < KEYS; j++) {
       let part = load_key(panel, i, place + j);
@@ -33,7 +33,7 @@ fn add_scores(panel: u32, octet: u32, place: u32) {
 }
 
 // Adds two octets of KEYS values, times what by now are weights.
-fn add_values(panel: u32, octet: u32, place: u32) {
+fn add_pair_values(panel: u32, octet: u32, place: u32) {
   for (var i = octet; i < octet + 2u; i++) {
     for (var j = 0u; j < KEYS; j++) {
       let part = load_value(panel, i, place + j);
@@ -73,8 +73,8 @@ fn attention(
 
   let place = (slice * params.bound + row) * HEADS + head;
   let divisor = select(1.0, total, SLICES == 1u);
-  for (var c = 0u; c < HEAD8 * 2u; c++) {
-    o[place * HEAD8 * 2u + c] = sum[c] / divisor;
+  for (var octet = 0u; octet < HEAD8; octet++) {
+    store_o(place * HEAD8 + octet, result(octet, divisor));
   }
   state[place] = vec2(highest, total);
 }

@@ -1,4 +1,5 @@
-// Fragment: what all attention kernels read, and the one order in which they sum.
+// Fragment: what all attention kernels read, and the one order in which they sum. A loads fragment has q
+// and o, fn load_q(octet) and fn store_o(octet, value).
 
 struct Params {
   // See counted.wgsl.
@@ -24,11 +25,9 @@ struct Octet {
   high: vec4<f32>,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read> pages: array<u32>;
-@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> params: Params;
 
 // A row on its way: what it asks, and has summed.
@@ -43,8 +42,10 @@ fn load_query(row: u32, head: u32) {
   sum = array<vec4<f32>, HEAD8 * 2u>();
   highest = LOWEST;
   total = 0.0;
-  for (var c = 0u; c < HEAD8 * 2u; c++) {
-    query[c] = q[(row * HEADS + head) * HEAD8 * 2u + c] * SCALE;
+  for (var octet = 0u; octet < HEAD8; octet++) {
+    let part = load_q((row * HEADS + head) * HEAD8 + octet);
+    query[2u * octet] = part.low * SCALE;
+    query[2u * octet + 1u] = part.high * SCALE;
   }
 }
 
@@ -108,6 +109,11 @@ fn add_value(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
   let weight = vec4(score[j]);
   sum[2u * octet] = fma(weight, low, sum[2u * octet]);
   sum[2u * octet + 1u] = fma(weight, high, sum[2u * octet + 1u]);
+}
+
+// The octet of the result that a row of o has by now.
+fn result(octet: u32, divisor: f32) -> Octet {
+  return Octet(sum[2u * octet] / divisor, sum[2u * octet + 1u] / divisor);
 }
 
 // From the scores of the keys from `chunk` on to their weights; rescales what was summed before. Keys

@@ -1,6 +1,7 @@
-// What attention.wgsl computes, to the bit, on devices whose subgroups have 8 lanes. A lane takes a
-// row; to load KEYS keys, lane i loads one of two octets of key i % KEYS, and all get all by broadcast:
-// on a software adapter a load costs as much as fifty multiplications.
+// What attention.wgsl computes, to the bit, on devices whose subgroups have 8 lanes and which load 32
+// bytes at a time. A lane takes a row; to load KEYS keys, lane i loads two neighbours' octet i / 2 of
+// four, and all get all by broadcast: on a software adapter a load costs as much as fifty
+// multiplications.
 //
 // Rows of several sequences may meet in a subgroup: it goes over the keys of one sequence at a time,
 // over all that any of its rows sees, of which those that a row does not see have no effect on it. Rows
@@ -8,39 +9,60 @@
 
 const LANES = 8u;
 
-// The octets that this lane loads of two: the first for the lower lanes, the second for the others.
-var<private> second: u32;
+// The octet that this lane loads of four, and of which of the two pairs of keys.
+var<private> own_octet: u32;
+var<private> own_pair: u32;
 
-// Whether any row sees the key that this lane loads.
-var<private> is_seen: bool;
+// Whether any row sees the even and the odd key that this lane loads.
+var<private> is_seen: vec2<bool>;
 
-// Adds two octets of KEYS keys to the scores.
+// Adds four octets of KEYS keys to the scores.
 fn add_scores(panel: u32, octet: u32, place: u32) {
-  let part = load_key(panel, octet + second, place);
-  add_score(0u, octet, subgroupBroadcast(part.low, 0u), subgroupBroadcast(part.high, 0u));
-  add_score(1u, octet, subgroupBroadcast(part.low, 1u), subgroupBroadcast(part.high, 1u));
-  add_score(2u, octet, subgroupBroadcast(part.low, 2u), subgroupBroadcast(part.high, 2u));
-  add_score(3u, octet, subgroupBroadcast(part.low, 3u), subgroupBroadcast(part.high, 3u));
-  add_score(0u, octet + 1u, subgroupBroadcast(part.low, 4u), subgroupBroadcast(part.high, 4u));
-  add_score(1u, octet + 1u, subgroupBroadcast(part.low, 5u), subgroupBroadcast(part.high, 5u));
-  add_score(2u, octet + 1u, subgroupBroadcast(part.low, 6u), subgroupBroadcast(part.high, 6u));
-  add_score(3u, octet + 1u, subgroupBroadcast(part.low, 7u), subgroupBroadcast(part.high, 7u));
+  let part = load_keys(panel, octet + own_octet, place / 2u + own_pair);
+  add_score(0u, octet, subgroupBroadcast(part.even.low, 0u), subgroupBroadcast(part.even.high, 0u));
+  add_score(1u, octet, subgroupBroadcast(part.odd.low, 0u), subgroupBroadcast(part.odd.high, 0u));
+  add_score(2u, octet, subgroupBroadcast(part.even.low, 1u), subgroupBroadcast(part.even.high, 1u));
+  add_score(3u, octet, subgroupBroadcast(part.odd.low, 1u), subgroupBroadcast(part.odd.high, 1u));
+  add_score(0u, octet + 1u, subgroupBroadcast(part.even.low, 2u), subgroupBroadcast(part.even.high, 2u));
+  add_score(1u, octet + 1u, subgroupBroadcast(part.odd.low, 2u), subgroupBroadcast(part.odd.high, 2u));
+  add_score(2u, octet + 1u, subgroupBroadcast(part.even.low, 3u), subgroupBroadcast(part.even.high, 3u));
+  add_score(3u, octet + 1u, subgroupBroadcast(part.odd.low, 3u), subgroupBroadcast(part.odd.high, 3u));
+  add_score(0u, octet + 2u, subgroupBroadcast(part.even.low, 4u), subgroupBroadcast(part.even.high, 4u));
+  add_score(1u, octet + 2u, subgroupBroadcast(part.odd.low, 4u), subgroupBroadcast(part.odd.high, 4u));
+  add_score(2u, octet + 2u, subgroupBroadcast(part.even.low, 5u), subgroupBroadcast(part.even.high, 5u));
+  add_score(3u, octet + 2u, subgroupBroadcast(part.odd.low, 5u), subgroupBroadcast(part.odd.high, 5u));
+  add_score(0u, octet + 3u, subgroupBroadcast(part.even.low, 6u), subgroupBroadcast(part.even.high, 6u));
+  add_score(1u, octet + 3u, subgroupBroadcast(part.odd.low, 6u), subgroupBroadcast(part.odd.high, 6u));
+  add_score(2u, octet + 3u, subgroupBroadcast(part.even.low, 7u), subgroupBroadcast(part.even.high, 7u));
+  add_score(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
 }
 
-// Adds two octets of KEYS values, times what by now are weights. What no row sees may be anything, NaN
+fn where_seen(loaded: Octet, is_seen: bool) -> Octet {
+  return Octet(select(vec4(0.0), loaded.low, is_seen), select(vec4(0.0), loaded.high, is_seen));
+}
+
+// Adds four octets of KEYS values, times what by now are weights. What no row sees may be anything, NaN
 // included: it must not be multiplied by zero.
 fn add_values(panel: u32, octet: u32, place: u32) {
-  var part = load_value(panel, octet + second, place);
-  part.low = select(vec4(0.0), part.low, is_seen);
-  part.high = select(vec4(0.0), part.high, is_seen);
-  add_value(0u, octet, subgroupBroadcast(part.low, 0u), subgroupBroadcast(part.high, 0u));
-  add_value(1u, octet, subgroupBroadcast(part.low, 1u), subgroupBroadcast(part.high, 1u));
-  add_value(2u, octet, subgroupBroadcast(part.low, 2u), subgroupBroadcast(part.high, 2u));
-  add_value(3u, octet, subgroupBroadcast(part.low, 3u), subgroupBroadcast(part.high, 3u));
-  add_value(0u, octet + 1u, subgroupBroadcast(part.low, 4u), subgroupBroadcast(part.high, 4u));
-  add_value(1u, octet + 1u, subgroupBroadcast(part.low, 5u), subgroupBroadcast(part.high, 5u));
-  add_value(2u, octet + 1u, subgroupBroadcast(part.low, 6u), subgroupBroadcast(part.high, 6u));
-  add_value(3u, octet + 1u, subgroupBroadcast(part.low, 7u), subgroupBroadcast(part.high, 7u));
+  let loaded = load_values(panel, octet + own_octet, place / 2u + own_pair);
+  let part =
+    Neighbours(where_seen(loaded.even, is_seen.x), where_seen(loaded.odd, is_seen.y));
+  add_value(0u, octet, subgroupBroadcast(part.even.low, 0u), subgroupBroadcast(part.even.high, 0u));
+  add_value(1u, octet, subgroupBroadcast(part.odd.low, 0u), subgroupBroadcast(part.odd.high, 0u));
+  add_value(2u, octet, subgroupBroadcast(part.even.low, 1u), subgroupBroadcast(part.even.high, 1u));
+  add_value(3u, octet, subgroupBroadcast(part.odd.low, 1u), subgroupBroadcast(part.odd.high, 1u));
+  add_value(0u, octet + 1u, subgroupBroadcast(part.even.low, 2u), subgroupBroadcast(part.even.high, 2u));
+  add_value(1u, octet + 1u, subgroupBroadcast(part.odd.low, 2u), subgroupBroadcast(part.odd.high, 2u));
+  add_value(2u, octet + 1u, subgroupBroadcast(part.even.low, 3u), subgroupBroadcast(part.even.high, 3u));
+  add_value(3u, octet + 1u, subgroupBroadcast(part.odd.low, 3u), subgroupBroadcast(part.odd.high, 3u));
+  add_value(0u, octet + 2u, subgroupBroadcast(part.even.low, 4u), subgroupBroadcast(part.even.high, 4u));
+  add_value(1u, octet + 2u, subgroupBroadcast(part.odd.low, 4u), subgroupBroadcast(part.odd.high, 4u));
+  add_value(2u, octet + 2u, subgroupBroadcast(part.even.low, 5u), subgroupBroadcast(part.even.high, 5u));
+  add_value(3u, octet + 2u, subgroupBroadcast(part.odd.low, 5u), subgroupBroadcast(part.odd.high, 5u));
+  add_value(0u, octet + 3u, subgroupBroadcast(part.even.low, 6u), subgroupBroadcast(part.even.high, 6u));
+  add_value(1u, octet + 3u, subgroupBroadcast(part.odd.low, 6u), subgroupBroadcast(part.odd.high, 6u));
+  add_value(2u, octet + 3u, subgroupBroadcast(part.even.low, 7u), subgroupBroadcast(part.even.high, 7u));
+  add_value(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
 }
 
 @compute @workgroup_size(LANES)
@@ -54,7 +76,8 @@ fn attention_subgroup(
   if (group.x * LANES >= live) {
     return;
   }
-  second = lane / KEYS;
+  own_octet = lane / 2u;
+  own_pair = lane % 2u;
   var asked = 0u;
   var slot = NONE;
   // What this lane's row sees of its own sequence, and of its past.
@@ -93,17 +116,17 @@ fn attention_subgroup(
       let is_past = c < past_chunks;
       let chunk = select(all_own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
       let panel = panel_of(select(current, shared_past, is_past), chunk, head);
-      let key = chunk + lane % KEYS;
+      let key = chunk + 2u * own_pair;
       let all = select(all_own, all_past, is_past);
       score = array<f32, KEYS>();
-      add_all_scores(panel, key % 8u);
+      add_all_scores(panel, chunk % 8u);
       weigh(chunk, select(own, past, is_past));
-      is_seen = key >= all.x && key < all.y;
-      add_all_values(panel, key % 8u);
+      is_seen = vec2(key, key + 1u) >= all.xx & vec2(key, key + 1u) < all.yy;
+      add_all_values(panel, chunk % 8u);
     }
     if (is_own) {
-      for (var c = 0u; c < HEAD8 * 2u; c++) {
-        o[(row * HEADS + head) * HEAD8 * 2u + c] = sum[c] / total;
+      for (var octet = 0u; octet < HEAD8; octet++) {
+        store_o((row * HEADS + head) * HEAD8 + octet, result(octet, total));
       }
     }
   }

@@ -1,15 +1,15 @@
-// Heads of 256 components, two octets at a time. Written out as for the smaller ones, drivers would
+// Heads of 256 components, four octets at a time. Written out as for the smaller ones, drivers would
 // take minutes to compile it.
 const HEAD8 = 32u;
 
 fn add_all_scores(panel: u32, place: u32) {
-  for (var octet = 0u; octet < HEAD8; octet += 2u) {
+  for (var octet = 0u; octet < HEAD8; octet += 4u) {
     add_scores(panel, octet, place);
   }
 }
 
 fn add_all_values(panel: u32, place: u32) {
-  for (var octet = 0u; octet < HEAD8; octet += 2u) {
+  for (var octet = 0u; octet < HEAD8; octet += 4u) {
     add_values(panel, octet, place);
   }
 }

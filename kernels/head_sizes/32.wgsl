@@ -1,13 +1,11 @@
-// Heads of 32 components; two octets at a time, written out: a loop over them would index the
+// Heads of 32 components; four octets at a time, written out: a loop over them would index the
 // registers of a row by a variable.
 const HEAD8 = 4u;
 
 fn add_all_scores(panel: u32, place: u32) {
   add_scores(panel, 0u, place);
-  add_scores(panel, 2u, place);
 }
 
 fn add_all_values(panel: u32, place: u32) {
   add_values(panel, 0u, place);
-  add_values(panel, 2u, place);
 }

@@ -1,21 +1,15 @@
-// Heads of 96 components; two octets at a time, written out: a loop over them would index the
+// Heads of 96 components; four octets at a time, written out: a loop over them would index the
 // registers of a row by a variable.
 const HEAD8 = 12u;
 
 fn add_all_scores(panel: u32, place: u32) {
   add_scores(panel, 0u, place);
-  add_scores(panel, 2u, place);
   add_scores(panel, 4u, place);
-  add_scores(panel, 6u, place);
   add_scores(panel, 8u, place);
-  add_scores(panel, 10u, place);
 }
 
 fn add_all_values(panel: u32, place: u32) {
   add_values(panel, 0u, place);
-  add_values(panel, 2u, place);
   add_values(panel, 4u, place);
-  add_values(panel, 6u, place);
   add_values(panel, 8u, place);
-  add_values(panel, 10u, place);
 }

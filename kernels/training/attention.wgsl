@@ -23,7 +23,7 @@ fn load(source: u32, row: u32, octet: u32) -> Octet {
   return load_qkv(row, source, head, octet);
 }
 
-fn add_scores(row: u32, octet: u32, unused: u32) {
+fn add_pair_scores(row: u32, octet: u32, unused: u32) {
   let share = take(1u, row, octet, lane);
   let q = query[octet];
   score[0] = dot_octets(score[0], q, row0_first(share));
@@ -37,7 +37,7 @@ fn add_scores(row: u32, octet: u32, unused: u32) {
   score[3] = dot_octets(score[3], p, row3_second(share));
 }
 
-fn add_values(row: u32, octet: u32, unused: u32) {
+fn add_pair_values(row: u32, octet: u32, unused: u32) {
   let share = take(2u, row, octet, lane);
   var s = sum[octet];
   s = add_octet(s, score[0], row0_first(share));

@@ -36,7 +36,7 @@ fn load(source: u32, row: u32, octet: u32) -> Octet {
   return Octet(d_o[at], d_o[at + 1u]);
 }
 
-fn add_scores(row: u32, octet: u32, unused: u32) {
+fn add_pair_scores(row: u32, octet: u32, unused: u32) {
   let q = take(0u, row, octet, lane);
   queries[octet] = q;
   let k = key[octet];
@@ -63,7 +63,7 @@ fn add_scores(row: u32, octet: u32, unused: u32) {
   d_weight[3] = dot_octets(d_weight[3], w, row3_second(d));
 }
 
-fn add_values(row: u32, octet: u32, unused: u32) {
+fn add_pair_values(row: u32, octet: u32, unused: u32) {
   let d = d_outs[octet];
   var s = d_value[octet];
   s = add_octet(s, score[0], row0_first(d));

@@ -28,7 +28,7 @@ fn load(source: u32, row: u32, octet: u32) -> Octet {
   return load_qkv(row, source, head, octet);
 }
 
-fn add_scores(row: u32, octet: u32, unused: u32) {
+fn add_pair_scores(row: u32, octet: u32, unused: u32) {
   let k = take(1u, row, octet, lane);
   keys[octet] = k;
   let q = query[octet];
@@ -54,7 +54,7 @@ fn add_scores(row: u32, octet: u32, unused: u32) {
   d_weight[3] = dot_octets(d_weight[3], e, row3_second(v));
 }
 
-fn add_values(row: u32, octet: u32, unused: u32) {
+fn add_pair_values(row: u32, octet: u32, unused: u32) {
   let share = keys[octet];
   var s = sum[octet];
   s = add_octet(s, score[0], row0_first(share));

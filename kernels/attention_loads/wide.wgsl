@@ -1,0 +1,18 @@
+// 32 bytes at a time, as vectors of 64-bit integers: on a software adapter that takes hardly longer than
+// 16 bytes. Of the cache they are those of two neighbouring keys.
+@group(0) @binding(0) var<storage, read> q: array<vec4<u64>>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<u64>>;
+
+struct Neighbours {
+  even: Octet,
+  odd: Octet,
+}
+
+fn load_q(at: u32) -> Octet {
+  let words = take_apart(q[at]);
+  return Octet(bitcast<vec4<f32>>(words.low), bitcast<vec4<f32>>(words.high));
+}
+
+fn store_o(at: u32, value: Octet) {
+  o[at] = put_together(bitcast<vec4<u32>>(value.low), bitcast<vec4<u32>>(value.high));
+}

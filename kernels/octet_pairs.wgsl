@@ -1,0 +1,11 @@
+// Fragment: four octets as two pairs, for kernels that take a pair at a time: a loop over more, drivers
+// would not unroll.
+fn add_scores(panel: u32, octet: u32, place: u32) {
+  add_pair_scores(panel, octet, place);
+  add_pair_scores(panel, octet + 2u, place);
+}
+
+fn add_values(panel: u32, octet: u32, place: u32) {
+  add_pair_values(panel, octet, place);
+  add_pair_values(panel, octet + 2u, place);
+}
