@@ -1,3 +1,5 @@
+import { isSoftware } from "../gpu/software.ts";
+
 /** A WebGPU adapter as far as people and the launcher care. */
 export interface Adapter {
   readonly name: string;
@@ -29,7 +31,7 @@ export function describeAdapter(
   return {
     name,
     vendor: vendorName(info.vendor),
-    isCpu: info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name),
+    isCpu: isSoftware(info),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Kernel } from "./kernel.ts";
 import { Pass } from "./pass.ts";
 import { type Profiler, profilerFeatures, profilerOf } from "./profiler.ts";
 import { type OpenDevice, requestDevice } from "./request_device.ts";
+import { isSoftware } from "./software.ts";
 import { elementBytes, type ElementType, Tensor } from "./tensor.ts";
 
 /** Limits that the kernels profit from; asked for as high as the adapter has them. */
@@ -93,7 +94,7 @@ export class Gpu implements Disposable {
 
   /** Whether kernels run on the CPU (a software Vulkan driver). */
   get isCpu(): boolean {
-    return this.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(this.name);
+    return isSoftware(this.info);
   }
 
   /** What kernels are chosen by. */

@@ -1,3 +1,4 @@
+import { isSoftware } from "./software.ts";
 import { findSubgroupSize } from "./subgroups.ts";
 import { hasWideLoads } from "./wide_loads.ts";
 
@@ -17,14 +18,16 @@ export interface OpenDevice {
 }
 
 /**
- * Opens a device with as many of subgroups and 64-bit integers as the adapter gives. Its list of
- * features cannot be trusted here: software Vulkan lacks both in it and has them all the same.
+ * Opens a device with subgroups where the adapter gives one, else without; a software adapter also with
+ * 64-bit integers, for which GPUs have no use here. The adapter's list of features cannot be trusted:
+ * software Vulkan lacks both in it and has them all the same.
  */
 export async function requestDevice(
   adapter: GPUAdapter,
   descriptor: GPUDeviceDescriptor = {},
 ): Promise<OpenDevice> {
-  for (const extras of [["subgroups", INT64], ["subgroups"]] as const) {
+  const wide = isSoftware(adapter.info) ? [["subgroups", INT64] as const] : [];
+  for (const extras of [...wide, ["subgroups"] as const]) {
     let device;
     try {
       const requiredFeatures = [...descriptor.requiredFeatures ?? [], ...extras];
