@@ -1,6 +1,5 @@
 import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
-import type { Embedding } from "../src/weights/formats.ts";
-import type { TileOrder } from "../src/weights/tiles.ts";
+import type { Embedding, TileOrder } from "../src/weights/formats.ts";
 import source from "./embed.wgsl" with { type: "text" };
 import f16 from "./embeddings/f16.wgsl" with { type: "text" };
 import f16Tiles from "./embeddings/f16_tiles.wgsl" with { type: "text" };

@@ -1,6 +1,5 @@
 import { defineKernel, type DeviceClass, type Gpu, type Kernel } from "../src/gpu/mod.ts";
-import type { WeightFormat } from "../src/weights/formats.ts";
-import { TILE_STRIDES, type TileOrder } from "../src/weights/tiles.ts";
+import { TILE_STRIDES, type TileOrder, type WeightFormat } from "../src/weights/formats.ts";
 import counted from "./counted.wgsl" with { type: "text" };
 import activation from "./epilogues/activation.wgsl" with { type: "text" };
 import gatedResidual from "./epilogues/gated_residual.wgsl" with { type: "text" };

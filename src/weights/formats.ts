@@ -12,6 +12,8 @@ import { INT4 } from "./formats/int4.ts";
 import { INT8 } from "./formats/int8.ts";
 import { packScales, packTiles, TILE_ROWS, type TileOrder } from "./tiles.ts";
 
+export { TILE_STRIDES, type TileOrder } from "./tiles.ts";
+
 /** The formats that matrices can be stored in on the device. Arithmetic is f32 in all of them. */
 const FORMATS = { f32: F32, f16: F16, int8: INT8, int4: INT4 } as const;
 
