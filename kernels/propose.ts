@@ -2,11 +2,15 @@ import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import filterFunctions from "./filters.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import laneFunctions from "./lanes.wgsl" with { type: "text" };
+import narrow from "./logit_loads/narrow.wgsl" with { type: "text" };
+import wide from "./logit_loads/wide.wgsl" with { type: "text" };
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./propose.wgsl" with { type: "text" };
+import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
 const fragments = [filterFunctions, laneFunctions, headFields, proposalFields];
-const kernel = defineKernel("propose", source, ...fragments);
+const narrowKernel = defineKernel("propose", source, narrow, ...fragments);
+const wideKernel = defineKernel("propose", source, wide, wideLoads, ...fragments);
 
 /** Operands of {@linkcode propose}. */
 export interface Propose {
@@ -29,7 +33,8 @@ export interface Propose {
 export function propose(pass: Pass, operands: Propose): void {
   const { logits, heads, counts, proposals, firstHead, ...model } = operands;
   const { vocabulary, maskToken, keepsCrossing } = model;
-  pass.dispatch(kernel, {
+  const hasWide = pass.gpu.deviceClass === "cpu with subgroups";
+  pass.dispatch(hasWide ? wideKernel : narrowKernel, {
     tensors: { logits, heads, counts, proposals },
     constants: { VOCABULARY: vocabulary, MASK: maskToken, KEEPS_CROSSING: Number(keepsCrossing) },
     params: { first_head: firstHead },

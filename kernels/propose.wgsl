@@ -8,7 +8,8 @@
 //   confidence = kept p(token) / total; entropy = -Σ p ln p before the filters
 //   T = 0: the most probable token (the lowest id of equals), confidence and entropy at T = 1
 //
-// logits: [heads of this chunk, VOCABULARY padded to 32] f32, heads FIRST_HEAD … of the pass.
+// logits: [heads of this chunk, VOCABULARY padded to 32] f32, heads FIRST_HEAD … of the pass; a loads
+// fragment has them, and fn load_eight(at).
 // proposals: one per head of the pass. One workgroup per head. Teams of 8 lanes walk neighbouring
 // stretches of the row side by side, 8 tokens a lane and step: whole cache lines, in the order of
 // the draw. One reading gives maximum, sum and entropy; the draw reads the stretch of its token once
@@ -32,7 +33,6 @@ const WEIGHTLESS = -200.0;
 const HUGE = 3.4028234e38;
 const BELOW_ONE = 0.99999994;
 
-@group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> heads: array<Head>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> proposals: array<Proposal>;
@@ -59,14 +59,15 @@ struct Eight {
   b: vec4<f32>,
 }
 
-fn load4(start: u32, column4: u32) -> vec4<f32> {
-  let ids = column4 * 4u + vec4(0u, 1u, 2u, 3u);
-  let drawable = (ids < vec4(VOCABULARY)) & (ids != vec4(MASK));
-  return select(vec4(LOWEST), logits[start + column4], drawable);
+// The logits of what may be drawn.
+fn drawable(first: u32, x: vec4<f32>) -> vec4<f32> {
+  let ids = first + vec4(0u, 1u, 2u, 3u);
+  return select(vec4(LOWEST), x, (ids < vec4(VOCABULARY)) & (ids != vec4(MASK)));
 }
 
 fn load(row: Row, column: u32) -> Eight {
-  return Eight(load4(row.start, 2u * column), load4(row.start, 2u * column + 1u));
+  let x = load_eight(row.start + column);
+  return Eight(drawable(column * 8u, x.a), drawable(column * 8u + 4u, x.b));
 }
 
 // ln of the weights, of which that of the most probable token is 1.
@@ -286,5 +287,5 @@ fn row_of(lane: u32, index: u32, temperature: f32) -> Row {
   let begin = lane / TEAM * stretch;
   let end = min(begin + stretch, columns);
   let sharpness = min(1.0 / temperature, HUGE);
-  return Row(index * columns * 2u, columns, stretch, begin + lane % TEAM, end, LOWEST, sharpness);
+  return Row(index * columns, columns, stretch, begin + lane % TEAM, end, LOWEST, sharpness);
 }
