@@ -3,8 +3,9 @@ import source from "./inspect.wgsl" with { type: "text" };
 import laneFunctions from "./lanes.wgsl" with { type: "text" };
 import softmax from "./log_softmax.wgsl" with { type: "text" };
 import proposalFields from "./proposals.wgsl" with { type: "text" };
+import teams from "./teams/workgroup.wgsl" with { type: "text" };
 
-const kernel = defineKernel("inspect", source, softmax, laneFunctions, proposalFields);
+const kernel = defineKernel("inspect", source, softmax, laneFunctions, teams, proposalFields);
 
 /** Operands of {@linkcode inspect}. */
 export interface Inspect {

@@ -1,4 +1,5 @@
-// Fragment: lanes of a workgroup in teams, and what they hold taken together; for propose.wgsl.
+// Fragment: lanes of a workgroup in teams, and what they hold taken together. A teams fragment has fn
+// values_of_team(lane, own).
 //
 // Each lane gives one value; all get the result, in the same bits. Two levels instead of a tree: a
 // software adapter pays for loads, and a GPU for barriers.
@@ -8,26 +9,30 @@ const LANES = 64u;
 const TEAM = 8u;
 const TEAMS = LANES / TEAM;
 
-var<workgroup> by_lane: array<f32, LANES>;
-var<workgroup> by_team: array<f32, TEAMS>;
+var<workgroup> by_team: array<vec4<f32>, TEAMS / 4u>;
+
+// The values of the 8 lanes of a team.
+struct OfTeam {
+  first: vec4<f32>,
+  second: vec4<f32>,
+}
+
+fn leave_for_all(lane: u32, of_team: f32) {
+  if (lane % TEAM == 0u) {
+    by_team[lane / TEAM / 4u][lane / TEAM % 4u] = of_team;
+  }
+  // Also: nobody reads what lanes left any more.
+  workgroupBarrier();
+}
 
 fn largest_over_lanes(lane: u32, own: f32) -> f32 {
-  by_lane[lane] = own;
-  workgroupBarrier();
-  let team = lane / TEAM;
-  var largest = own;
-  for (var i = 0u; i < TEAM; i++) {
-    largest = max(largest, by_lane[team * TEAM + i]);
-  }
-  if (lane % TEAM == 0u) {
-    by_team[team] = largest;
-  }
-  // Also: nobody reads `by_lane` any more.
-  workgroupBarrier();
-  for (var i = 0u; i < TEAMS; i++) {
-    largest = max(largest, by_team[i]);
-  }
-  return largest;
+  let values = values_of_team(lane, own);
+  leave_for_all(lane, largest_of(max(values.first, values.second)));
+  return largest_of(max(by_team[0], by_team[1]));
+}
+
+fn largest_of(x: vec4<f32>) -> f32 {
+  return max(max(x.x, x.y), max(x.z, x.w));
 }
 
 // Sums of what the lanes hold, in their order. The spans of lanes, and those of teams, join without
@@ -40,26 +45,36 @@ struct Spans {
   total: f32,
 }
 
+// The sum of values before one of them, and of all.
+struct Cumulative {
+  before: f32,
+  total: f32,
+}
+
+fn sum_up(values: array<f32, 8>, place: u32) -> Cumulative {
+  var sum = Cumulative(0.0, 0.0);
+  for (var i = 0u; i < 8u; i++) {
+    sum.before = select(sum.before, sum.total, i == place);
+    sum.total += values[i];
+  }
+  return sum;
+}
+
 fn spans_over_lanes(lane: u32, own: f32) -> Spans {
-  by_lane[lane] = own;
-  workgroupBarrier();
-  let team = lane / TEAM;
-  var before = 0.0;
-  var of_team = 0.0;
-  for (var i = 0u; i < TEAM; i++) {
-    before = select(before, of_team, team * TEAM + i == lane);
-    of_team += by_lane[team * TEAM + i];
-  }
-  if (lane % TEAM == 0u) {
-    by_team[team] = of_team;
-  }
-  // Also: nobody reads `by_lane` any more.
-  workgroupBarrier();
-  var begin = 0.0;
-  var total = 0.0;
-  for (var i = 0u; i < TEAMS; i++) {
-    begin = select(begin, total, i == team);
-    total += by_team[i];
-  }
-  return Spans(begin, begin + of_team, begin + before, begin + (before + own), total);
+  let values = values_of_team(lane, own);
+  let inner = sum_up(listed(values.first, values.second), lane % TEAM);
+  leave_for_all(lane, inner.total);
+  let outer = sum_up(listed(by_team[0], by_team[1]), lane / TEAM);
+  let begin = outer.before;
+  return Spans(
+    begin,
+    begin + inner.total,
+    begin + inner.before,
+    begin + (inner.before + own),
+    outer.total,
+  );
+}
+
+fn listed(a: vec4<f32>, b: vec4<f32>) -> array<f32, 8> {
+  return array(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w);
 }

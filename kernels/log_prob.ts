@@ -2,8 +2,9 @@ import { defineKernel, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import laneFunctions from "./lanes.wgsl" with { type: "text" };
 import softmax from "./log_softmax.wgsl" with { type: "text" };
 import source from "./log_prob.wgsl" with { type: "text" };
+import teams from "./teams/workgroup.wgsl" with { type: "text" };
 
-const kernel = defineKernel("log_prob", source, softmax, laneFunctions);
+const kernel = defineKernel("log_prob", source, softmax, laneFunctions, teams);
 
 /** Operands of {@linkcode logProb}. */
 export interface LogProb {

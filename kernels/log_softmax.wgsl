@@ -21,7 +21,3 @@ fn weights_of(x: vec4<f32>, highest: f32) -> vec4<f32> {
 fn total_of(x: vec4<f32>) -> f32 {
   return (x.x + x.y) + (x.z + x.w);
 }
-
-fn largest_of(x: vec4<f32>) -> f32 {
-  return max(max(x.x, x.y), max(x.z, x.w));
-}

@@ -6,11 +6,14 @@ import narrow from "./logit_loads/narrow.wgsl" with { type: "text" };
 import wide from "./logit_loads/wide.wgsl" with { type: "text" };
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./propose.wgsl" with { type: "text" };
+import subgroupTeams from "./teams/subgroup.wgsl" with { type: "text" };
+import workgroupTeams from "./teams/workgroup.wgsl" with { type: "text" };
 import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
 const fragments = [filterFunctions, laneFunctions, headFields, proposalFields];
-const narrowKernel = defineKernel("propose", source, narrow, ...fragments);
-const wideKernel = defineKernel("propose", source, wide, wideLoads, ...fragments);
+const portable = defineKernel("propose", source, narrow, workgroupTeams, ...fragments);
+/** What the other computes, to the bit, where subgroups have 8 lanes. */
+const bySubgroups = defineKernel("propose", source, wide, wideLoads, subgroupTeams, ...fragments);
 
 /** Operands of {@linkcode propose}. */
 export interface Propose {
@@ -33,8 +36,8 @@ export interface Propose {
 export function propose(pass: Pass, operands: Propose): void {
   const { logits, heads, counts, proposals, firstHead, ...model } = operands;
   const { vocabulary, maskToken, keepsCrossing } = model;
-  const hasWide = pass.gpu.deviceClass === "cpu with subgroups";
-  pass.dispatch(hasWide ? wideKernel : narrowKernel, {
+  const hasSubgroups = pass.gpu.deviceClass === "cpu with subgroups";
+  pass.dispatch(hasSubgroups ? bySubgroups : portable, {
     tensors: { logits, heads, counts, proposals },
     constants: { VOCABULARY: vocabulary, MASK: maskToken, KEEPS_CROSSING: Number(keepsCrossing) },
     params: { first_head: firstHead },

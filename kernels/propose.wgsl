@@ -83,10 +83,6 @@ fn total_of(x: vec4<f32>) -> f32 {
   return (x.x + x.y) + (x.z + x.w);
 }
 
-fn largest_of(x: vec4<f32>) -> f32 {
-  return max(max(x.x, x.y), max(x.z, x.w));
-}
-
 // What one reading of a row tells.
 struct Summary {
   highest: f32,

@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import {
   HEAD_WORDS,
   type HeadProposal,
@@ -8,6 +9,7 @@ import {
 } from "../../kernels/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import * as reference from "../reference/reveal.ts";
+import { passOf } from "../kernels/tables.ts";
 import { upload, uploadWords } from "./gpu.ts";
 
 /** How the token of one row is drawn. */
@@ -18,7 +20,10 @@ export interface Draw {
   readonly uniform: number;
 }
 
-/** Runs one head a draw, all on rows of `logits`: [draws, vocabulary padded to 32]. */
+/**
+ * Runs one head a draw, all on rows of `logits`: [draws, vocabulary padded to 32]. Kernels of all kinds of
+ * devices must agree to the bit.
+ */
 export async function proposeAll(
   gpu: Gpu,
   logits: ArrayLike<number>,
@@ -45,12 +50,18 @@ export async function proposeAll(
   using heads = uploadWords(gpu, words);
   using counts = uploadWords(gpu, [0, total]);
   using proposals = uploadWords(gpu, new Uint32Array(total * PROPOSAL_WORDS));
-  const pass = gpu.pass();
   const model = { vocabulary, maskToken: mask, keepsCrossing };
-  propose(pass, { logits: logitsTensor, heads, counts, proposals, firstHead, ...model });
-  pass.submit();
-  const data = await gpu.read(proposals);
-  return draws.map((_, i) => readProposal(data, firstHead + i));
+  let agreed: ArrayBuffer | undefined;
+  for (const deviceClass of new Set([gpu.deviceClass, "cpu"] as const)) {
+    gpu.write(proposals, new Uint32Array(total * PROPOSAL_WORDS));
+    const pass = passOf(gpu, deviceClass);
+    propose(pass, { logits: logitsTensor, heads, counts, proposals, firstHead, ...model });
+    pass.submit();
+    const data = await gpu.read(proposals);
+    agreed ??= data;
+    assertEquals(new Uint32Array(data), new Uint32Array(agreed), deviceClass);
+  }
+  return draws.map((_, i) => readProposal(agreed!, firstHead + i)); // By one kind at least.
 }
 
 /** What the reference proposes for one row. */
