@@ -6,7 +6,7 @@
 
 const LANES = 32u;
 // Rows that are finished at a time: of tall tiles several, where the epilogue is short.
-const ROUND = max(1u, min(ROUND_ROWS, TILE_ROWS / 4u));
+const ROUND = max(1u, min(ROUND_ROWS, TILE_ROWS / 8u));
 
 var<private> sums: array<vec4<f32>, TILE_ROWS>;
 
