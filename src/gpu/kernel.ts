@@ -50,7 +50,7 @@ const STORAGE = new RegExp(
 const PARAMS_TYPE = "Params";
 const PARAMS = /struct\s+Params\s*\{([^}]*)\}/;
 const PARAMS_VARIABLE =
-  /(@group\(\d+\)\s*@binding\(\d+\)\s*var<storage,\s*read>)\s*(\w+)\s*:\s*Params\s*;/;
+  /^(@group\(\d+\)\s*@binding\(\d+\)\s*var<storage,\s*read>)\s*(\w+)\s*:\s*Params\s*;/m;
 const OVERRIDE = /^override\s+(\w+)\s*:/gm;
 
 /**
@@ -59,8 +59,8 @@ const OVERRIDE = /^override\s+(\w+)\s*:/gm;
  *
  * @param name Name of the entry point and of the file.
  * @param sources The kernel first, then fragments: declarations may stand in any order.
- * @throws {SyntaxError} If a field of `Params` is no four-byte scalar, or two operands share a
- * place.
+ * @throws {SyntaxError} If a field of `Params` is no four-byte scalar, two operands share a place, or
+ * there are params and no entry point.
  */
 export function defineKernel(name: string, ...sources: readonly string[]): Kernel {
   const text = sources.join("\n");
@@ -99,15 +99,18 @@ export function defineKernel(name: string, ...sources: readonly string[]): Kerne
 /**
  * Has the parameters copied before the entry point does anything else. Where a branch or a loop may have
  * switched lanes off, Mesa's software driver loads for each lane by itself, which costs as much as twenty
- * multiplications; at the very beginning it loads once for all.
+ * multiplications; at the very beginning it loads once for all. Lines keep their numbers.
  */
 function copyParamsFirst(name: string, text: string): string {
   const [, , variable] = PARAMS_VARIABLE.exec(text) ?? [];
   if (variable === undefined) return text;
-  const entryPoint = new RegExp(`\\bfn\\s+${name}\\s*\\([^{]*\\{`);
+  const entryPoint = new RegExp(`^fn\\s+${name}\\s*\\([^{]*\\{`, "m");
+  if (!entryPoint.test(text)) {
+    throw new SyntaxError(`Cannot define kernel "${name}": it has params and no entry point`);
+  }
   return text
-    .replace(PARAMS_VARIABLE, "$1 bound_$2: Params;\nvar<private> $2: Params;")
-    .replace(entryPoint, (begin) => `${begin}\n  ${variable} = bound_${variable};`);
+    .replace(PARAMS_VARIABLE, "$1 bound_$2: Params; var<private> $2: Params;")
+    .replace(entryPoint, (begin) => `${begin} ${variable} = bound_${variable};`);
 }
 
 function readParams(name: string, source: string): ParamField[] {

@@ -28,6 +28,13 @@ override BLOCK : u32;
 @binding(0)
 var<storage,read> x: array<Row>;
 @group(2) @binding(0) var<storage, read> heads: array<u32>;
+fn helper() { sample(1u); }
+// fn sample(row) {
+fn sample(
+  row: u32,
+) {
+  if (row > 0u) { return; }
+}
 `;
 
 Deno.test("defineKernel() reads operands, params and constants from the text", () => {
@@ -49,13 +56,27 @@ Deno.test("defineKernel() reads operands, params and constants from the text", (
 });
 
 Deno.test("defineKernel() has params copied before the entry point does anything else", () => {
-  const entryPoint =
-    "fn helper() { sample(1u); }\nfn sample(\n  row: u32,\n) {\n  if (row > 0u) { return; }\n}";
-  const { source } = defineKernel("sample", entryPoint, SOURCE);
+  const { source } = defineKernel("sample", SOURCE, FRAGMENT);
   assertMatch(source, /@binding\(2\) var<storage, read> bound_settings: Params;/);
   assertMatch(source, /var<private> settings: Params;/);
   assertMatch(source, /fn helper\(\) \{ sample/);
-  assertMatch(source, /fn sample\(\s*row: u32,\s*\) \{\s*settings = bound_settings;\s*if/);
+  assertMatch(source, /^fn sample\(\s*row: u32,\s*\) \{\s*settings = bound_settings;\s*if/m);
+});
+
+Deno.test("defineKernel() leaves every line where it was, for what compilers say of it", () => {
+  const text =
+    "struct Params { count: u32 }\n@group(0) @binding(0) var<storage, read> p: Params;\n" +
+    "@compute @workgroup_size(1)\nfn sample() {\n  oops();\n}\n";
+  const lineOf = (each: string) => each.split("\n").findIndex((line) => line.includes("oops"));
+  assertEquals(lineOf(defineKernel("sample", text).source), lineOf(text));
+});
+
+Deno.test("defineKernel() throws when there are params and no entry point", () => {
+  assertThrows(
+    () => defineKernel("other", SOURCE, FRAGMENT),
+    SyntaxError,
+    `"other": it has params and no entry point`,
+  );
 });
 
 Deno.test("defineKernel() takes a kernel without params and constants", () => {
