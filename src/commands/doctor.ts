@@ -41,8 +41,8 @@ export interface AdapterDiagnosis {
   readonly timestamp_query: boolean;
   /** Lanes of a subgroup; `null` where subgroups do not work. */
   readonly subgroup_size: number | null;
-  /** Whether kernels can load 32 bytes at a time, for which software adapters have kernels of their own. */
-  readonly wide_loads: boolean;
+  /** Whether kernels can load 32 bytes at a time; `null` for GPUs, whose kernels do not. */
+  readonly wide_loads: boolean | null;
   readonly limits: Readonly<Record<typeof LIMITS[number], number>>;
 }
 
@@ -152,7 +152,7 @@ async function examine(adapter: GPUAdapter): Promise<AdapterDiagnosis> {
     f16: adapter.features.has("shader-f16"),
     timestamp_query: adapter.features.has("timestamp-query"),
     subgroup_size: subgroupSize,
-    wide_loads: hasWideLoads,
+    wide_loads: isCpu ? hasWideLoads : null,
     // One entry was made for each of them.
     limits: limits as AdapterDiagnosis["limits"],
   };

@@ -32,7 +32,9 @@ function adapterRows(adapter: AdapterDiagnosis): Row[] {
     ["f16 arithmetic", yesNo(adapter.f16)],
     ["timestamps", yesNo(adapter.timestamp_query)],
     ["subgroups", subgroup === null ? "no" : `yes, of ${subgroup} lanes`],
-    ["loads of 32 bytes", yesNo(adapter.wide_loads)],
+    ...(adapter.wide_loads === null
+      ? []
+      : [["loads of 32 bytes", yesNo(adapter.wide_loads)] as const]),
     ...Object.entries(adapter.limits).map(([name, value]): Row => [name, formatLimit(name, value)]),
   ];
 }

@@ -24,6 +24,15 @@ const STAGED_BYTES = 16 << 20;
  */
 export type DeviceClass = "cpu with subgroups" | "cpu" | "gpu";
 
+/** The class of an open device of an adapter. */
+export function deviceClassOf(
+  info: Parameters<typeof isSoftware>[0],
+  { subgroupSize, hasWideLoads }: Omit<OpenDevice, "device">,
+): DeviceClass {
+  if (!isSoftware(info)) return "gpu";
+  return subgroupSize === 8 && hasWideLoads ? "cpu with subgroups" : "cpu";
+}
+
 /** What kind of memory a tensor takes; counted apart. */
 export type MemoryKind = "weights" | "cache" | "state" | "scratch";
 
@@ -33,8 +42,8 @@ export class Gpu implements Disposable {
   readonly limits: GPUSupportedLimits;
   /** Lanes that can broadcast to each other; `null` where none can. */
   readonly subgroupSize: number | null;
-  /** Whether kernels may load 32 bytes at a time, as vectors of 64-bit integers. */
-  readonly hasWideLoads: boolean;
+  /** What kernels are chosen by. */
+  readonly deviceClass: DeviceClass;
   /** Resolves when the device is gone, {@linkcode Gpu.dispose} included. */
   readonly lost: Promise<GpuError>;
   /** Takes the time of every dispatch; `null` unless the device was opened for it. */
@@ -51,7 +60,7 @@ export class Gpu implements Disposable {
     const { device } = open;
     this.device = device;
     this.subgroupSize = open.subgroupSize;
-    this.hasWideLoads = open.hasWideLoads;
+    this.deviceClass = deviceClassOf(info, open);
     this.limits = device.limits;
     this.profiler = profilerOf(device);
     this.lost = device.lost.then((info) => {
@@ -95,12 +104,6 @@ export class Gpu implements Disposable {
   /** Whether kernels run on the CPU (a software Vulkan driver). */
   get isCpu(): boolean {
     return isSoftware(this.info);
-  }
-
-  /** What kernels are chosen by. */
-  get deviceClass(): DeviceClass {
-    if (!this.isCpu) return "gpu";
-    return this.subgroupSize === 8 && this.hasWideLoads ? "cpu with subgroups" : "cpu";
   }
 
   /** Bytes of the live buffers by kind. */

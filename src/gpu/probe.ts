@@ -9,11 +9,13 @@ export interface Probe {
   readonly input?: Uint32Array<ArrayBuffer>;
 }
 
-/** Runs one workgroup of a probe. Where it does not compile, its outputs stay zero. */
-export async function runProbe(
-  device: GPUDevice,
-  { source, entryPoint, bytes, outputs: count, input }: Probe,
-): Promise<Uint32Array[]> {
+/**
+ * Runs one workgroup of a probe. Where it does not compile, its outputs stay zero.
+ *
+ * @throws {DOMException} If the device is lost.
+ */
+export async function runProbe(device: GPUDevice, probe: Probe): Promise<Uint32Array[]> {
+  const { source, entryPoint, bytes, outputs: count, input } = probe;
   device.pushErrorScope("validation");
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const outputs = Array.from({ length: count }, () => device.createBuffer({ size: bytes, usage }));

@@ -13,7 +13,10 @@ export interface OpenDevice {
   readonly device: GPUDevice;
   /** Lanes per subgroup: `null` if there are none or they give wrong results. */
   readonly subgroupSize: number | null;
-  /** Whether kernels may load 32 bytes at a time, as vectors of 64-bit integers. */
+  /**
+   * Whether kernels may load and store 32 bytes at a time, as vectors of 64-bit integers. GPUs are not
+   * asked.
+   */
   readonly hasWideLoads: boolean;
 }
 
@@ -28,18 +31,17 @@ export async function requestDevice(
 ): Promise<OpenDevice> {
   const wide = isSoftware(adapter.info) ? [["subgroups", INT64] as const] : [];
   for (const extras of [...wide, ["subgroups"] as const]) {
-    let device;
+    let device: GPUDevice | undefined;
     try {
-      const requiredFeatures = [...descriptor.requiredFeatures ?? [], ...extras];
+      const requiredFeatures: GPUFeatureName[] = [...descriptor.requiredFeatures ?? [], ...extras];
       device = await adapter.requestDevice({ ...descriptor, requiredFeatures });
+      const subgroupSize = await findSubgroupSize(device);
+      const isWide = requiredFeatures.includes(INT64) && await hasWideLoads(device);
+      return { device, subgroupSize, hasWideLoads: isWide };
     } catch {
-      continue; // This is how an adapter says that it has not all of them.
+      // This is how an adapter says that it has not all of them, and a device that it fails of them.
+      device?.destroy();
     }
-    return {
-      device,
-      subgroupSize: await findSubgroupSize(device),
-      hasWideLoads: extras.length > 1 && await hasWideLoads(device),
-    };
   }
   const device = await adapter.requestDevice(descriptor);
   return { device, subgroupSize: null, hasWideLoads: false };

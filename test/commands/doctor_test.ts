@@ -109,7 +109,7 @@ Deno.test("formatDiagnosis() prints a table, then what to do", () => {
       f16: true,
       timestamp_query: false,
       subgroup_size: 32,
-      wide_loads: true,
+      wide_loads: null,
       limits: {
         maxBufferSize: 2 ** 31 + 2 ** 30,
         maxStorageBufferBindingSize: 2 ** 27,
@@ -138,7 +138,6 @@ Deno.test("formatDiagnosis() prints a table, then what to do", () => {
       "f16 arithmetic                     yes",
       "timestamps                         no",
       "subgroups                          yes, of 32 lanes",
-      "loads of 32 bytes                  yes",
       "maxBufferSize                      3 GiB",
       "maxStorageBufferBindingSize        128 MiB",
       "maxStorageBuffersPerShaderStage    8",
