@@ -1,5 +1,6 @@
 // Fragment: lanes of a workgroup in teams, and what they hold taken together. A teams fragment has fn
-// values_of_team(lane, own).
+// values_of_team(lane, own), which gives a lane all values of its team, and then fn
+// values_of_teams(lane, of_team), which gives it one of each team.
 //
 // Each lane gives one value; all get the result, in the same bits. Two levels instead of a tree: a
 // software adapter pays for loads, and a GPU for barriers.
@@ -9,26 +10,13 @@ const LANES = 64u;
 const TEAM = 8u;
 const TEAMS = LANES / TEAM;
 
-var<workgroup> by_team: array<vec4<f32>, TEAMS / 4u>;
-
-// The values of the 8 lanes of a team.
-struct OfTeam {
-  first: vec4<f32>,
-  second: vec4<f32>,
-}
-
-fn leave_for_all(lane: u32, of_team: f32) {
-  if (lane % TEAM == 0u) {
-    by_team[lane / TEAM / 4u][lane / TEAM % 4u] = of_team;
-  }
-  // Also: nobody reads what lanes left any more.
-  workgroupBarrier();
-}
-
 fn largest_over_lanes(lane: u32, own: f32) -> f32 {
-  let values = values_of_team(lane, own);
-  leave_for_all(lane, largest_of(max(values.first, values.second)));
-  return largest_of(max(by_team[0], by_team[1]));
+  let of_team = largest_of_8(values_of_team(lane, own));
+  return largest_of_8(values_of_teams(lane, of_team));
+}
+
+fn largest_of_8(x: array<f32, 8>) -> f32 {
+  return largest_of(max(vec4(x[0], x[1], x[2], x[3]), vec4(x[4], x[5], x[6], x[7])));
 }
 
 fn largest_of(x: vec4<f32>) -> f32 {
@@ -61,10 +49,8 @@ fn sum_up(values: array<f32, 8>, place: u32) -> Cumulative {
 }
 
 fn spans_over_lanes(lane: u32, own: f32) -> Spans {
-  let values = values_of_team(lane, own);
-  let inner = sum_up(listed(values.first, values.second), lane % TEAM);
-  leave_for_all(lane, inner.total);
-  let outer = sum_up(listed(by_team[0], by_team[1]), lane / TEAM);
+  let inner = sum_up(values_of_team(lane, own), lane % TEAM);
+  let outer = sum_up(values_of_teams(lane, inner.total), lane / TEAM);
   let begin = outer.before;
   return Spans(
     begin,
@@ -73,8 +59,4 @@ fn spans_over_lanes(lane: u32, own: f32) -> Spans {
     begin + (inner.before + own),
     outer.total,
   );
-}
-
-fn listed(a: vec4<f32>, b: vec4<f32>) -> array<f32, 8> {
-  return array(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w);
 }
