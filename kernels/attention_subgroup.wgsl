@@ -121,7 +121,7 @@ fn attention_subgroup(
       score = array<f32, KEYS>();
       add_all_scores(panel, chunk % 8u);
       weigh(chunk, select(own, past, is_past));
-      is_seen = vec2(key, key + 1u) >= all.xx & vec2(key, key + 1u) < all.yy;
+      is_seen = (vec2(key, key + 1u) >= all.xx) & (vec2(key, key + 1u) < all.yy);
       add_all_values(panel, chunk % 8u);
     }
     if (is_own) {

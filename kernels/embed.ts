@@ -5,8 +5,8 @@ import f16 from "./embeddings/f16.wgsl" with { type: "text" };
 import f16Tiles from "./embeddings/f16_tiles.wgsl" with { type: "text" };
 import f32 from "./embeddings/f32.wgsl" with { type: "text" };
 import f32Tiles from "./embeddings/f32_tiles.wgsl" with { type: "text" };
-import { tileStrides } from "./linear_variants.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
+import { tileStrides } from "./tile_strides.ts";
 
 const BY_ROWS = {
   f32: defineKernel("embed", source, rowFields, f32),

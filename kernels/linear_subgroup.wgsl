@@ -1,8 +1,9 @@
-// What linear.wgsl computes, to the bit, on devices whose subgroups have 8 lanes: the lanes of a
-// subgroup share the loads of x. Each takes a part of the tile's block of x and the others get it by
-// broadcast: on a software adapter a load costs as much as fifty multiplications.
+// What linear.wgsl computes, to the bit, on devices whose subgroups have 8 lanes and which load 32 bytes
+// at a time: the lanes of a subgroup share the loads of x. Each takes a part of the tile's block of x and
+// the others get it by broadcast: on a software adapter a load costs as much as fifty multiplications.
 //
-// The tile fragment has TILE_ROWS and fn multiply(row, tile, steps, lane), which fills `sums`.
+// The tile fragment has TILE_ROWS and fn multiply(row, tile, steps, lane), which fills `sums`; it takes x
+// by fn load_x(octet), which the loads fragment has.
 
 const LANES = 32u;
 // Rows that are finished at a time: of tall tiles several, where the epilogue is short.

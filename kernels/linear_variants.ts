@@ -1,5 +1,5 @@
 import { defineKernel, type DeviceClass, type Gpu, type Kernel } from "../src/gpu/mod.ts";
-import { TILE_STRIDES, type TileOrder, type WeightFormat } from "../src/weights/formats.ts";
+import type { TileOrder, WeightFormat } from "../src/weights/formats.ts";
 import counted from "./counted.wgsl" with { type: "text" };
 import activation from "./epilogues/activation.wgsl" with { type: "text" };
 import gatedResidual from "./epilogues/gated_residual.wgsl" with { type: "text" };
@@ -22,6 +22,7 @@ import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
 import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
+import { tileStrides } from "./tile_strides.ts";
 import f16 from "./weights/f16.wgsl" with { type: "text" };
 import f32 from "./weights/f32.wgsl" with { type: "text" };
 import int4 from "./weights/int4.wgsl" with { type: "text" };
@@ -164,10 +165,4 @@ export function linearKernel(
     );
   kernels.set(key, kernel);
   return kernel;
-}
-
-/** Fragment: how the vectors of a tile lie. */
-export function tileStrides(order: TileOrder): string {
-  const { row, lane } = TILE_STRIDES[order];
-  return `const ROW_STRIDE = ${row}u;\nconst LANE_STRIDE = ${lane}u;\n`;
 }

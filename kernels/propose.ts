@@ -12,7 +12,7 @@ import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
 const fragments = [filterFunctions, laneFunctions, headFields, proposalFields];
 const portable = defineKernel("propose", source, narrow, workgroupTeams, ...fragments);
-/** What the other computes, to the bit, where subgroups have 8 lanes. */
+/** What the other computes, to the bit, where subgroups have 8 lanes and loads 32 bytes. */
 const bySubgroups = defineKernel("propose", source, wide, wideLoads, subgroupTeams, ...fragments);
 
 /** Operands of {@linkcode propose}. */
@@ -36,8 +36,8 @@ export interface Propose {
 export function propose(pass: Pass, operands: Propose): void {
   const { logits, heads, counts, proposals, firstHead, ...model } = operands;
   const { vocabulary, maskToken, keepsCrossing } = model;
-  const hasSubgroups = pass.gpu.deviceClass === "cpu with subgroups";
-  pass.dispatch(hasSubgroups ? bySubgroups : portable, {
+  const isShared = pass.gpu.deviceClass === "cpu with subgroups";
+  pass.dispatch(isShared ? bySubgroups : portable, {
     tensors: { logits, heads, counts, proposals },
     constants: { VOCABULARY: vocabulary, MASK: maskToken, KEEPS_CROSSING: Number(keepsCrossing) },
     params: { first_head: firstHead },

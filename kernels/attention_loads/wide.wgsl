@@ -9,10 +9,10 @@ struct Neighbours {
 }
 
 fn load_q(at: u32) -> Octet {
-  let words = take_apart(q[at]);
-  return Octet(bitcast<vec4<f32>>(words.low), bitcast<vec4<f32>>(words.high));
+  let part = floats_of(q[at]);
+  return Octet(part.low, part.high);
 }
 
 fn store_o(at: u32, value: Octet) {
-  o[at] = put_together(bitcast<vec4<u32>>(value.low), bitcast<vec4<u32>>(value.high));
+  o[at] = put_together(Floats(value.low, value.high));
 }

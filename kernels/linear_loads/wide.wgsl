@@ -3,20 +3,14 @@
 @group(0) @binding(0) var<storage, read> x: array<vec4<u64>>;
 @group(1) @binding(0) var<storage, read> weight: array<vec4<u64>>;
 
-fn load_columns(tile: u32, lane: u32) -> Columns {
-  let at = (tile * 8u + lane) * 2u;
+fn load_columns(vectors: u32, lane: u32) -> Columns {
+  let at = (vectors * 8u + lane) * 2u;
   let ab = take_apart(weight[at]);
   let cd = take_apart(weight[at + 1u]);
   return Columns(ab.low, ab.high, cd.low, cd.high);
 }
 
 // 8 neighbouring k of a row.
-struct Octet {
-  low: vec4<f32>,
-  high: vec4<f32>,
-}
-
-fn load_x(at: u32) -> Octet {
-  let words = take_apart(x[at]);
-  return Octet(bitcast<vec4<f32>>(words.low), bitcast<vec4<f32>>(words.high));
+fn load_x(at: u32) -> Floats {
+  return floats_of(x[at]);
 }

@@ -39,7 +39,8 @@ export async function benchKernels(): Promise<Figures> {
   using attention = new AttentionBench(gpu);
   using all = new DisposableStack();
   // Without subgroups in the first place, nothing is left to take away.
-  const shapes = PRODUCTS.filter(({ isPortable }) => !isPortable || gpu.subgroupSize !== null);
+  const hasSubgroups = gpu.deviceClass === "cpu with subgroups";
+  const shapes = PRODUCTS.filter(({ isPortable }) => !isPortable || hasSubgroups);
   const products = shapes.map((shape) => ({ shape, product: all.use(new Product(gpu, shape)) }));
   const jobs: Record<string, Job> = {
     peak: passes.job((pass) => probes.peak(pass)),

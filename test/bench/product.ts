@@ -56,8 +56,6 @@ export class Product implements Disposable {
 function withoutSubgroups(gpu: Gpu): Gpu {
   const blind: Gpu = new Proxy(gpu, {
     get: (target, key) => {
-      if (key === "subgroupSize") return null;
-      // Computed by the device itself, which sees its subgroups.
       if (key === "deviceClass") return target.isCpu ? "cpu" : "gpu";
       if (key === "pass") return () => new Pass(blind);
       const value = Reflect.get(target, key, target);
