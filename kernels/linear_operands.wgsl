@@ -1,7 +1,7 @@
 // Fragment: what all linear kernels read, and the one order in which they sum. A loads fragment has x and
-// the weights, and fn load_columns(vectors, lane): of 32 vectors, one a column, those of a lane. An epilogue fragment
-// says what becomes of the sums: fn finish(row, column4, sum), which writes them to its y, binding 3;
-// and how many rows may be finished at a time without compiling getting long: ROUND_ROWS.
+// the weights, and fn load_columns(vectors, lane): of 32 vectors, one a column, those of a lane. An
+// epilogue fragment says what becomes of the sums: fn finish(row, column4, sum), which writes them to its
+// y, binding 3; and how many rows may be finished at a time without compiling getting long: ROUND_ROWS.
 
 struct Params {
   // Length of the sums; a multiple of 32.

@@ -1,6 +1,6 @@
-// Fragment: 32 bytes that are loaded or stored as a vector of 64-bit integers. What is bound as an array of
-// them is a multiple of 32 bytes long, as rows of all tensors are: half a vector at the end would be out
-// of reach.
+// Fragment: 32 bytes that are loaded or stored as a vector of 64-bit integers. What is bound as an array
+// of them is a multiple of 32 bytes long, as rows of all tensors are: half a vector at the end would be
+// out of reach.
 struct Words {
   low: vec4<u32>,
   high: vec4<u32>,

@@ -1,5 +1,5 @@
-// By broadcast, where a team is a subgroup of 8 lanes; of a software adapter, which runs one subgroup after
-// the other and stores components of vectors by themselves.
+// By broadcast, where a team is a subgroup of 8 lanes; of a software adapter, which runs one subgroup
+// after the other and stores components of vectors by themselves.
 var<workgroup> by_team: array<vec4<f32>, TEAMS / 4u>;
 
 fn values_of_team(lane: u32, own: f32) -> array<f32, 8> {

@@ -1,5 +1,5 @@
-// By way of the workgroup's memory. Scalars: a lane that writes a component of a vector may touch those of
-// other lanes.
+// By way of the workgroup's memory. Scalars: a lane that writes a component of a vector may touch those
+// of other lanes.
 var<workgroup> by_lane: array<f32, LANES>;
 var<workgroup> by_team: array<f32, TEAMS>;
 
