@@ -20,6 +20,7 @@ import f32Load from "./cache_formats/f32_load.wgsl" with { type: "text" };
 import f32LoadWide from "./cache_formats/f32_load_wide.wgsl" with { type: "text" };
 import { HEAD_SIZES } from "./head_sizes.ts";
 import headFields from "./heads.wgsl" with { type: "text" };
+import octetFields from "./octet.wgsl" with { type: "text" };
 import octetPairs from "./octet_pairs.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 import wideLoads from "./wide_loads.wgsl" with { type: "text" };
@@ -86,6 +87,7 @@ function kernelFor(
       name,
       ...SOURCES[name],
       operandFields,
+      octetFields,
       // Checked by attention(). Only rows that lie in the registers of a lane are written out.
       name === "attention_workgroup" ? `const HEAD8 = ${head / 8}u;` : HEAD_SIZES[head]!,
       ...(name === "attention_subgroup" ? WIDE : NARROW)[format],

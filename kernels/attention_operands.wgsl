@@ -19,12 +19,6 @@ const KEYS = 4u;
 const LOWEST = -3.0e38;
 const NONE = 0xffffffffu;
 
-// 8 components of a key or value.
-struct Octet {
-  low: vec4<f32>,
-  high: vec4<f32>,
-}
-
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
 @group(0) @binding(3) var<storage, read> pages: array<u32>;

@@ -201,12 +201,12 @@ fn measure(lane: u32, row: Row, keys: Bounds, by_weight: bool) -> Sixteen {
   var sums: Sixteen;
   for (var c = row.first; c < row.end; c += TEAM) {
     let x = load(row, c);
-    let a = weights_of(counted, x.a);
-    let b = weights_of(counted, x.b);
-    sums = add(add(sums, bounds, x.a.x, a.x), bounds, x.b.x, b.x);
-    sums = add(add(sums, bounds, x.a.y, a.y), bounds, x.b.y, b.y);
-    sums = add(add(sums, bounds, x.a.z, a.z), bounds, x.b.z, b.z);
-    sums = add(add(sums, bounds, x.a.w, a.w), bounds, x.b.w, b.w);
+    let a = weights_of(counted, x.low);
+    let b = weights_of(counted, x.high);
+    sums = add(add(sums, bounds, x.low.x, a.x), bounds, x.high.x, b.x);
+    sums = add(add(sums, bounds, x.low.y, a.y), bounds, x.high.y, b.y);
+    sums = add(add(sums, bounds, x.low.z, a.z), bounds, x.high.z, b.z);
+    sums = add(add(sums, bounds, x.low.w, a.w), bounds, x.high.w, b.w);
   }
   return sum_over_lanes(lane, sums);
 }

@@ -20,6 +20,7 @@ import subgroup16 from "./linear_tiles/subgroup_16.wgsl" with { type: "text" };
 import subgroup4 from "./linear_tiles/subgroup_4.wgsl" with { type: "text" };
 import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
+import octetFields from "./octet.wgsl" with { type: "text" };
 import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
 import { tileStrides } from "./tile_strides.ts";
@@ -46,7 +47,7 @@ export interface LinearVariant {
 
 const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear_subgroup",
-  sources: [subgroup, tile, wide, wideLoads],
+  sources: [subgroup, tile, wide, wideLoads, octetFields],
   order: "rows",
   rows,
   columns: 128,

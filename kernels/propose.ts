@@ -4,13 +4,14 @@ import headFields from "./heads.wgsl" with { type: "text" };
 import laneFunctions from "./lanes.wgsl" with { type: "text" };
 import narrow from "./logit_loads/narrow.wgsl" with { type: "text" };
 import wide from "./logit_loads/wide.wgsl" with { type: "text" };
+import octetFields from "./octet.wgsl" with { type: "text" };
 import proposalFields from "./proposals.wgsl" with { type: "text" };
 import source from "./propose.wgsl" with { type: "text" };
 import subgroupTeams from "./teams/subgroup.wgsl" with { type: "text" };
 import workgroupTeams from "./teams/workgroup.wgsl" with { type: "text" };
 import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
-const fragments = [filterFunctions, laneFunctions, headFields, proposalFields];
+const fragments = [filterFunctions, laneFunctions, headFields, octetFields, proposalFields];
 const portable = defineKernel("propose", source, narrow, workgroupTeams, ...fragments);
 /** What the other computes, to the bit, where subgroups have 8 lanes and loads 32 bytes. */
 const bySubgroups = defineKernel("propose", source, wide, wideLoads, subgroupTeams, ...fragments);

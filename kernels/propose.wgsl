@@ -9,7 +9,7 @@
 //   T = 0: the most probable token (the lowest id of equals), confidence and entropy at T = 1
 //
 // logits: [heads of this chunk, VOCABULARY padded to 32] f32, heads FIRST_HEAD … of the pass; a loads
-// fragment has them, and fn load_eight(at).
+// fragment has them, and fn load_logits(at).
 // proposals: one per head of the pass. One workgroup per head. Teams of 8 lanes walk neighbouring
 // stretches of the row side by side, 8 tokens a lane and step: whole cache lines, in the order of
 // the draw. One reading gives maximum, sum and entropy; the draw reads the stretch of its token once
@@ -53,21 +53,15 @@ struct Row {
   sharpness: f32,
 }
 
-// 8 neighbouring tokens.
-struct Eight {
-  a: vec4<f32>,
-  b: vec4<f32>,
-}
-
 // The logits of what may be drawn.
 fn drawable(first: u32, x: vec4<f32>) -> vec4<f32> {
   let ids = first + vec4(0u, 1u, 2u, 3u);
   return select(vec4(LOWEST), x, (ids < vec4(VOCABULARY)) & (ids != vec4(MASK)));
 }
 
-fn load(row: Row, column: u32) -> Eight {
-  let x = load_eight(row.start + column);
-  return Eight(drawable(column * 8u, x.a), drawable(column * 8u + 4u, x.b));
+fn load(row: Row, column: u32) -> Octet {
+  let x = load_logits(row.start + column);
+  return Octet(drawable(column * 8u, x.low), drawable(column * 8u + 4u, x.high));
 }
 
 // ln of the weights, of which that of the most probable token is 1.
@@ -106,16 +100,16 @@ fn summarize(lane: u32, given: Row) -> Summary {
   for (var c = row.first; c < row.end; c += TEAM) {
     let x = load(row, c);
     // Without their signs.
-    let bits = max(bitcast<vec4<u32>>(x.a) << vec4(1u), bitcast<vec4<u32>>(x.b) << vec4(1u));
+    let bits = max(bitcast<vec4<u32>>(x.low) << vec4(1u), bitcast<vec4<u32>>(x.high) << vec4(1u));
     magnitudes = max(magnitudes, bits);
-    let top = largest_of(max(x.a, x.b));
+    let top = largest_of(max(x.low, x.high));
     best = select(best, c, top > row.highest);
     let before = row.highest;
     row.highest = max(before, top);
     let fall = levels_of(row, vec4(before)).x;
     let faded = exp(vec4(fall)).x;
-    let a = levels_of(row, x.a);
-    let b = levels_of(row, x.b);
+    let a = levels_of(row, x.low);
+    let b = levels_of(row, x.high);
     let weights_a = exp(a);
     let weights_b = exp(b);
     leveled = (leveled + fall * weight) * faded + total_of(weights_a * a + weights_b * b);
@@ -137,19 +131,19 @@ fn summarize(lane: u32, given: Row) -> Summary {
 // The first id with the highest logit, in a column that has one.
 fn lowest_id(row: Row, column: u32) -> u32 {
   let x = load(row, min(column, row.columns - 1u));
-  let is_left = any(x.a == vec4(row.highest));
-  let half = select(x.b, x.a, is_left) == vec4(row.highest);
+  let is_left = any(x.low == vec4(row.highest));
+  let half = select(x.high, x.low, is_left) == vec4(row.highest);
   let place = select(select(select(3u, 2u, half.z), 1u, half.y), 0u, half.x);
   return column * 8u + select(4u, 0u, is_left) + place;
 }
 
 // Shares of 8 neighbouring tokens in a draw.
-fn shares_of(row: Row, kept: Kept, column: u32) -> Eight {
+fn shares_of(row: Row, kept: Kept, column: u32) -> Octet {
   let x = load(row, column);
   let ids = vec4(column * 8u) + vec4(0u, 1u, 2u, 3u);
-  return Eight(
-    select(vec4(0.0), weights_of(row, x.a), is_kept(kept, x.a, ids)),
-    select(vec4(0.0), weights_of(row, x.b), is_kept(kept, x.b, ids + 4u)),
+  return Octet(
+    select(vec4(0.0), weights_of(row, x.low), is_kept(kept, x.low, ids)),
+    select(vec4(0.0), weights_of(row, x.high), is_kept(kept, x.high, ids + 4u)),
   );
 }
 
@@ -162,7 +156,7 @@ fn sum_shares(row: Row, kept: Kept) -> f32 {
   var sum = 0.0;
   for (var c = row.first; c < row.end; c += TEAM) {
     let shares = shares_of(row, kept, c);
-    sum += total_of(shares.a + shares.b);
+    sum += total_of(shares.low + shares.high);
   }
   return sum;
 }
@@ -190,7 +184,7 @@ fn find(lane: u32, row: Row, kept: Kept, spans: Spans, aim: f32) -> Claim {
   var sum = 0.0;
   for (var c = begin; c < end; c++) {
     let shares = shares_of(row, kept, c);
-    sum += total_of(shares.a + shares.b);
+    sum += total_of(shares.low + shares.high);
   }
   let inner = spans_over_lanes(lane, sum);
   // The same shares in another order: rounding may leave the aim just above the last sum.
@@ -208,7 +202,7 @@ fn pick(row: Row, kept: Kept, columns: vec2<u32>, aim: f32) -> Claim {
   for (var c = columns.x; c < columns.y && sum <= aim; c++) {
     let shares = shares_of(row, kept, c);
     for (var i = 0u; i < 8u; i++) {
-      let share = select(shares.a, shares.b, i >= 4u)[i % 4u];
+      let share = select(shares.low, shares.high, i >= 4u)[i % 4u];
       if (share > 0.0 && sum <= aim) {
         found.token = c * 8u + i;
         found.share = share;

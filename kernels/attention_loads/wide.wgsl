@@ -9,10 +9,9 @@ struct Neighbours {
 }
 
 fn load_q(at: u32) -> Octet {
-  let part = floats_of(q[at]);
-  return Octet(part.low, part.high);
+  return octet_of(q[at]);
 }
 
 fn store_o(at: u32, value: Octet) {
-  o[at] = put_together(Floats(value.low, value.high));
+  o[at] = put_together(value);
 }

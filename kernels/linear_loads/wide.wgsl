@@ -11,6 +11,6 @@ fn load_columns(vectors: u32, lane: u32) -> Columns {
 }
 
 // 8 neighbouring k of a row.
-fn load_x(at: u32) -> Floats {
-  return floats_of(x[at]);
+fn load_x(at: u32) -> Octet {
+  return octet_of(x[at]);
 }

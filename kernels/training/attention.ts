@@ -6,6 +6,7 @@ import {
   type Tensor,
 } from "../../src/gpu/mod.ts";
 import { HEAD_SIZES, paddedHeadSize } from "../head_sizes.ts";
+import octetFields from "../octet.wgsl" with { type: "text" };
 import octetPairs from "../octet_pairs.wgsl" with { type: "text" };
 import forward from "./attention.wgsl" with { type: "text" };
 import keys from "./attention_keys.wgsl" with { type: "text" };
@@ -142,7 +143,15 @@ function kernelOf(name: keyof typeof SOURCES, headSize: number, sharing: Sharing
   const padded = paddedHeadSize(headSize);
   const key = [name, padded, sharing].join();
   const kernel = kernels.get(key) ??
-    defineKernel(name, SOURCES[name], twoStream, HEAD_SIZES[padded]!, octetPairs, SHARES[sharing]);
+    defineKernel(
+      name,
+      SOURCES[name],
+      twoStream,
+      octetFields,
+      HEAD_SIZES[padded]!,
+      octetPairs,
+      SHARES[sharing],
+    );
   kernels.set(key, kernel);
   return kernel;
 }

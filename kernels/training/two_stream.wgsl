@@ -25,12 +25,6 @@ override LANES: u32;
 // Rows that are visited at a time.
 const CHUNK = 4u;
 
-// 8 components of a head.
-struct Octet {
-  low: vec4<f32>,
-  high: vec4<f32>,
-}
-
 // q, k and v side by side; q and k rotated.
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> params: Params;
