@@ -65,10 +65,7 @@ interface Epilogue {
 }
 
 /** Params of epilogues, where one has no use for them. */
-const NO_PARAMS = { activation: 0, modulation: 0, gate: 0, gathers: 0 };
-
-/** Numbers of the activations in activation.wgsl. */
-const ACTIVATIONS = { none: 0, gelu: 1, silu: 2 } as const;
+const NO_PARAMS = { modulation: 0, gate: 0, gathers: 0 };
 
 /**
  * Records y = epilogue(x Wᵀ + bias) for the live rows.
@@ -128,8 +125,7 @@ function openEpilogue(pass: Pass, { weight, epilogue = "none" }: Linear, rows: n
     return { name: epilogue, y: pass.scratch("linear", [rows, weight.outputs / 2]) };
   }
   if (typeof epilogue === "string") {
-    const params = { activation: ACTIVATIONS[epilogue] };
-    return { name: "activation", y: pass.scratch("linear", shape), params };
+    return { name: epilogue, y: pass.scratch("linear", shape) };
   }
   switch (epilogue.type) {
     case "residual":

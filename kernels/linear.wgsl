@@ -35,17 +35,28 @@ fn linear(
   let bias_2 = bias[column4.z];
   let first = params.first / 4u;
   let live = min(TILE_ROWS, rows - first_row);
-  // The sums move up one by one: see linear_subgroup.wgsl.
   for (var r = 0u; r < live; r++) {
-    finish(first_row + r, first + column4.x, sums[0] + bias_0);
+    finish(first_row + r, first + column4.x, sum_of(r, 0u) + bias_0);
     if (tiles.y > tiles.x) {
-      finish(first_row + r, first + column4.y, sums[TILE_ROWS] + bias_1);
+      finish(first_row + r, first + column4.y, sum_of(r, TILE_ROWS) + bias_1);
     }
     if (tiles.z > tiles.y) {
-      finish(first_row + r, first + column4.z, sums[2u * TILE_ROWS] + bias_2);
-    }
-    for (var i = 1u; i < TILES * TILE_ROWS; i++) {
-      sums[i - 1u] = sums[i];
+      finish(first_row + r, first + column4.z, sum_of(r, 2u * TILE_ROWS) + bias_2);
     }
   }
+}
+
+// The sums of row r of the tile whose first row's are at `at`; see tile_sums.wgsl.
+fn sum_of(r: u32, at: u32) -> vec4<f32> {
+  return pick_of_8(
+    r,
+    sums[at],
+    sums[at + 1u % TILE_ROWS],
+    sums[at + 2u % TILE_ROWS],
+    sums[at + 3u % TILE_ROWS],
+    sums[at + 4u % TILE_ROWS],
+    sums[at + 5u % TILE_ROWS],
+    sums[at + 6u % TILE_ROWS],
+    sums[at + 7u % TILE_ROWS],
+  );
 }

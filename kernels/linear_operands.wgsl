@@ -1,7 +1,7 @@
 // Fragment: what all linear kernels read, and the one order in which they sum. A loads fragment has x and
 // the weights, and fn load_columns(vectors, lane): of 32 vectors, one a column, those of a lane. An
 // epilogue fragment says what becomes of the sums: fn finish(row, column4, sum), which writes them to its
-// y, binding 3; and how many rows may be finished at a time without compiling getting long: ROUND_ROWS.
+// y, binding 3.
 
 struct Params {
   // Length of the sums; a multiple of 32.
@@ -19,9 +19,8 @@ struct Params {
   counted: u32,
   // Steps of 8 along k that are summed by themselves; the sums of the slices are then added in order.
   slice: u32,
-  // What epilogues ask for: see activation.wgsl; and floats of a modulation's row (0 where one row
-  // serves all conditions), the first column of the gate, and see gated_residual.wgsl.
-  activation: u32,
+  // What epilogues ask for: floats of a modulation's row (0 where one row serves all conditions), the
+  // first column of the gate, and see gated_residual.wgsl.
   modulation: u32,
   gate: u32,
   gathers: u32,

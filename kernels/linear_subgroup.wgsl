@@ -2,14 +2,10 @@
 // at a time: the lanes of a subgroup share the loads of x. Each takes a part of the tile's block of x and
 // the others get it by broadcast: on a software adapter a load costs as much as fifty multiplications.
 //
-// The tile fragment has TILE_ROWS and fn multiply(row, tile, steps, lane), which fills `sums`; it takes x
-// by fn load_x(octet), which the loads fragment has.
+// The tile fragment has TILE_ROWS and fn multiply(row, tile, steps, lane), which fills the sums of
+// tile_sums.wgsl; it takes x by fn load_x(octet), which the loads fragment has.
 
 const LANES = 32u;
-// Rows that are finished at a time: of tall tiles several, where the epilogue is short.
-const ROUND = max(1u, min(ROUND_ROWS, TILE_ROWS / 8u));
-
-var<private> sums: array<vec4<f32>, TILE_ROWS>;
 
 @compute @workgroup_size(LANES)
 fn linear_subgroup(
@@ -27,17 +23,12 @@ fn linear_subgroup(
   multiply(params.skip + first_row, tile, params.k / 8u, lane);
   let column4 = tile * 8u + lane;
   let own_bias = bias[column4];
+  let first = params.first / 4u;
   let live = min(TILE_ROWS, rows - first_row);
-  // The sums move up round by round: written out for every row, what finishes one would take longer to
-  // compile than all the rest.
-  for (var r = 0u; r < live; r += ROUND) {
-    for (var i = 0u; i < ROUND; i++) {
-      if (r + i < live) {
-        finish(first_row + r + i, params.first / 4u + column4, sums[i] + own_bias);
-      }
-    }
-    for (var i = ROUND; i < TILE_ROWS; i++) {
-      sums[i - ROUND] = sums[i];
+  for (var r = 0u; r < live; r += 4u) {
+    let four = four_sums(r / 4u);
+    for (var i = 0u; i < min(4u, live - r); i++) {
+      finish(first_row + r + i, first + column4, sum_of(four, i) + own_bias);
     }
   }
 }

@@ -1,9 +1,11 @@
 import { defineKernel, type DeviceClass, type Gpu, type Kernel } from "../src/gpu/mod.ts";
 import type { TileOrder, WeightFormat } from "../src/weights/formats.ts";
 import counted from "./counted.wgsl" with { type: "text" };
-import activation from "./epilogues/activation.wgsl" with { type: "text" };
 import gatedResidual from "./epilogues/gated_residual.wgsl" with { type: "text" };
+import gelu from "./epilogues/gelu.wgsl" with { type: "text" };
+import plain from "./epilogues/plain.wgsl" with { type: "text" };
 import residual from "./epilogues/residual.wgsl" with { type: "text" };
+import silu from "./epilogues/silu.wgsl" with { type: "text" };
 import swiglu from "./epilogues/swiglu.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import portable from "./linear.wgsl" with { type: "text" };
@@ -21,9 +23,11 @@ import subgroup4 from "./linear_tiles/subgroup_4.wgsl" with { type: "text" };
 import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
 import octetFields from "./octet.wgsl" with { type: "text" };
+import picks from "./picks.wgsl" with { type: "text" };
 import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
 import { tileStrides } from "./tile_strides.ts";
+import tileSums from "./tile_sums.wgsl" with { type: "text" };
 import f16 from "./weights/f16.wgsl" with { type: "text" };
 import f32 from "./weights/f32.wgsl" with { type: "text" };
 import int4 from "./weights/int4.wgsl" with { type: "text" };
@@ -47,7 +51,7 @@ export interface LinearVariant {
 
 const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear_subgroup",
-  sources: [subgroup, tile, wide, wideLoads, octetFields],
+  sources: [subgroup, tile, tileSums, picks, wide, wideLoads, octetFields],
   order: "rows",
   rows,
   columns: 128,
@@ -56,7 +60,7 @@ const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant =
 
 const portableTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear",
-  sources: [portable, tile, narrow],
+  sources: [portable, tile, picks, narrow],
   rows,
   columns: 96,
   cost,
@@ -70,9 +74,9 @@ const portableTile = (rows: number, tile: string, cost: number): LinearVariant =
 const VARIANTS: Readonly<Record<DeviceClass, readonly LinearVariant[]>> = {
   "cpu with subgroups": [
     subgroupTile(1, subgroup1, 1),
-    subgroupTile(4, subgroup4, 1.5),
-    subgroupTile(8, subgroup8, 2.15),
-    subgroupTile(16, subgroup16, 3.6),
+    subgroupTile(4, subgroup4, 1.4),
+    subgroupTile(8, subgroup8, 2.05),
+    subgroupTile(16, subgroup16, 3.4),
   ],
   "cpu": [
     portableTile(1, portable1, 1),
@@ -126,7 +130,9 @@ const FORMATS: Readonly<Record<WeightFormat, readonly string[]>> = {
   int4: [int4],
 };
 const EPILOGUES = {
-  activation: [activation],
+  none: [plain],
+  gelu: [gelu],
+  silu: [silu],
   swiglu: [swiglu],
   residual: [residual, counted, headFields],
   gated: [gatedResidual, counted, rowFields, headFields],

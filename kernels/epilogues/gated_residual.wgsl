@@ -1,8 +1,6 @@
 // y = before + gate · sum, where the row's condition picks the row of the modulation and params.gate the
 // column. Before: y itself; or, with params.gathers 1, the row of the residual that row of y, one of a
 // head, stands for: from there on only the heads' rows go on.
-const ROUND_ROWS = 4u;
-
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 @group(2) @binding(0) var<storage, read> rows: array<Row>;
 @group(2) @binding(1) var<storage, read> modulation: array<vec4<f32>>;

@@ -1,7 +1,5 @@
 // y = before + sum. Before: y itself; or, with params.gathers 1, the row of the residual that row of y,
 // one of a head, stands for: from there on only the heads' rows go on.
-const ROUND_ROWS = 4u;
-
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 @group(2) @binding(0) var<storage, read> residual: array<vec4<f32>>;
 

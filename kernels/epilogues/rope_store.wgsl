@@ -7,8 +7,6 @@
 // that f32 never sees a large angle. pages: [slots, TABLE], whose first entry is how many pages the
 // sequence has; positions go round them. The cache: see src/model/kv_cache.ts.
 // Source: Su et al. 2021, "RoFormer"; halves as in BD3-LM's apply_rotary_pos_emb.
-const ROUND_ROWS = 1u;
-
 override HEADS: u32;
 override KV_HEADS: u32;
 override HEAD: u32;

@@ -1,7 +1,5 @@
 // y[r, i] = silu(gate) · up, where the columns 2i and 2i + 1 are gate and up: half as many come out.
 // Source: Shazeer 2020, "GLU variants improve transformer".
-const ROUND_ROWS = 4u;
-
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
 
 fn finish(row: u32, column4: u32, sum: vec4<f32>) {

@@ -14,7 +14,6 @@ var<private> b0: vec4<f32>;
 var<private> b1: vec4<f32>;
 var<private> b2: vec4<f32>;
 var<private> b3: vec4<f32>;
-var<private> sums: array<vec4<f32>, TILE_ROWS>;
 
 fn add(sum: vec4<f32>, row: vec4<f32>) -> vec4<f32> {
   var result = fma(vec4(row.x), b0, sum);
@@ -64,13 +63,12 @@ fn matmul_subgroup(
     multiply(row, column4, step + 1u, lane);
   }
   let live = min(TILE_ROWS, params.m - row);
-  // The sums move up one by one: an index that is no constant would keep them out of registers.
-  for (var r = 0u; r < live; r++) {
-    if (column4 * 4u < params.n) {
-      finish(row + r, column4, sums[0]);
-    }
-    for (var i = 1u; i < TILE_ROWS; i++) {
-      sums[i - 1u] = sums[i];
+  for (var r = 0u; r < live; r += 4u) {
+    let four = four_sums(r / 4u);
+    for (var i = 0u; i < min(4u, live - r); i++) {
+      if (column4 * 4u < params.n) {
+        finish(row + r + i, column4, sum_of(four, i));
+      }
     }
   }
 }
