@@ -19,6 +19,7 @@ import portable4 from "./linear_tiles/portable_4.wgsl" with { type: "text" };
 import portable8 from "./linear_tiles/portable_8.wgsl" with { type: "text" };
 import subgroup1 from "./linear_tiles/subgroup_1.wgsl" with { type: "text" };
 import subgroup16 from "./linear_tiles/subgroup_16.wgsl" with { type: "text" };
+import subgroup32 from "./linear_tiles/subgroup_32.wgsl" with { type: "text" };
 import subgroup4 from "./linear_tiles/subgroup_4.wgsl" with { type: "text" };
 import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
@@ -77,6 +78,7 @@ const VARIANTS: Readonly<Record<DeviceClass, readonly LinearVariant[]>> = {
     subgroupTile(4, subgroup4, 1.4),
     subgroupTile(8, subgroup8, 2.05),
     subgroupTile(16, subgroup16, 3.4),
+    subgroupTile(32, subgroup32, 5.8),
   ],
   "cpu": [
     portableTile(1, portable1, 1),

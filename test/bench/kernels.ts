@@ -19,6 +19,7 @@ const PRODUCTS: readonly Measured[] = [
   { format: "f16", rows: 4, ...HUB },
   { format: "f16", rows: 8, ...HUB },
   { format: "f16", rows: 16, ...HUB, goal: { atLeast: 25 } },
+  { format: "f16", rows: 64, ...HUB },
   { format: "f16", rows: 16, ...HUB, isPortable: true, goal: { atLeast: 14 } },
   { format: "f32", rows: 16, ...HUB, goal: { atLeast: 18 } },
   { format: "int8", rows: 16, ...HUB, goal: { atLeast: 20 } },
@@ -29,6 +30,7 @@ const PRODUCTS: readonly Measured[] = [
   { format: "f16", rows: 1, inputs: 256, outputs: 4096 },
   { format: "f16", rows: 8, inputs: 256, outputs: 768 },
   { format: "f16", rows: 8, inputs: 1024, outputs: 256 },
+  { format: "f16", rows: 64, inputs: 256, outputs: 768 },
 ];
 
 /** Matrix products and attention as the network uses them, against probes of the device. */
