@@ -38,28 +38,31 @@ struct Columns {
   d: vec4<u32>,
 }
 
-// The weights of one step, 8 neighbouring k, for the 4 columns of a lane. A weights fragment fills
-// them: fn open_weights(tile, steps, step, lane); or 4 steps in turn, for which formats with many
-// weights in a vector load once: fn open_block(tile, steps, step, lane), then 4 times fn open_next().
-var<private> w0: vec4<f32>;
-var<private> w1: vec4<f32>;
-var<private> w2: vec4<f32>;
-var<private> w3: vec4<f32>;
-var<private> w4: vec4<f32>;
-var<private> w5: vec4<f32>;
-var<private> w6: vec4<f32>;
-var<private> w7: vec4<f32>;
+// The weights of one step, 8 neighbouring k, for the 4 columns of a lane. A weights fragment opens them:
+// fn open_weights(tile, steps, step, lane); or 4 steps, for which formats with many weights in a vector
+// load once: fn open_block(tile, steps, step, lane), where step is a multiple of 4, and fn
+// weights_of(block, i).
+struct Weights {
+  k0: vec4<f32>,
+  k1: vec4<f32>,
+  k2: vec4<f32>,
+  k3: vec4<f32>,
+  k4: vec4<f32>,
+  k5: vec4<f32>,
+  k6: vec4<f32>,
+  k7: vec4<f32>,
+}
 
 // Adds the products of one step, in the order of k: the same bits whoever calls it.
-fn add(sum: vec4<f32>, low: vec4<f32>, high: vec4<f32>) -> vec4<f32> {
-  var result = fma(vec4(low.x), w0, sum);
-  result = fma(vec4(low.y), w1, result);
-  result = fma(vec4(low.z), w2, result);
-  result = fma(vec4(low.w), w3, result);
-  result = fma(vec4(high.x), w4, result);
-  result = fma(vec4(high.y), w5, result);
-  result = fma(vec4(high.z), w6, result);
-  return fma(vec4(high.w), w7, result);
+fn add(sum: vec4<f32>, low: vec4<f32>, high: vec4<f32>, weights: Weights) -> vec4<f32> {
+  var result = fma(vec4(low.x), weights.k0, sum);
+  result = fma(vec4(low.y), weights.k1, result);
+  result = fma(vec4(low.z), weights.k2, result);
+  result = fma(vec4(low.w), weights.k3, result);
+  result = fma(vec4(high.x), weights.k4, result);
+  result = fma(vec4(high.y), weights.k5, result);
+  result = fma(vec4(high.z), weights.k6, result);
+  return fma(vec4(high.w), weights.k7, result);
 }
 
 // Live rows of the result, from SKIP on.

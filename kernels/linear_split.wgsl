@@ -34,16 +34,16 @@ fn linear_split(
   let first = (params.skip + first_row) * steps * 2u;
   let row = steps * 2u;
   for (var step = id.y * params.slice; step < min((id.y + 1u) * params.slice, steps); step++) {
-    open_weights(tile, steps, step, lane);
+    let weights = open_weights(tile, steps, step, lane);
     let at = first + step * 2u;
-    s0 = add(s0, x[at + 0u * row], x[at + 0u * row + 1u]);
-    s1 = add(s1, x[at + 1u * row], x[at + 1u * row + 1u]);
-    s2 = add(s2, x[at + 2u * row], x[at + 2u * row + 1u]);
-    s3 = add(s3, x[at + 3u * row], x[at + 3u * row + 1u]);
-    s4 = add(s4, x[at + 4u * row], x[at + 4u * row + 1u]);
-    s5 = add(s5, x[at + 5u * row], x[at + 5u * row + 1u]);
-    s6 = add(s6, x[at + 6u * row], x[at + 6u * row + 1u]);
-    s7 = add(s7, x[at + 7u * row], x[at + 7u * row + 1u]);
+    s0 = add(s0, x[at + 0u * row], x[at + 0u * row + 1u], weights);
+    s1 = add(s1, x[at + 1u * row], x[at + 1u * row + 1u], weights);
+    s2 = add(s2, x[at + 2u * row], x[at + 2u * row + 1u], weights);
+    s3 = add(s3, x[at + 3u * row], x[at + 3u * row + 1u], weights);
+    s4 = add(s4, x[at + 4u * row], x[at + 4u * row + 1u], weights);
+    s5 = add(s5, x[at + 5u * row], x[at + 5u * row + 1u], weights);
+    s6 = add(s6, x[at + 6u * row], x[at + 6u * row + 1u], weights);
+    s7 = add(s7, x[at + 7u * row], x[at + 7u * row + 1u], weights);
   }
   let own = id.y * TILE_ROWS * 8u + lane;
   partial[own + 0u] = s0;

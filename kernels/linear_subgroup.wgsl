@@ -2,10 +2,18 @@
 // at a time: the lanes of a subgroup share the loads of x. Each takes a part of the tile's block of x and
 // the others get it by broadcast: on a software adapter a load costs as much as fifty multiplications.
 //
-// The tile fragment has TILE_ROWS and fn multiply(row, tile, steps, lane), which fills the sums of
-// tile_sums.wgsl; it takes x by fn load_x(octet), which the loads fragment has.
+// The tile fragment has TILE_ROWS, TILES and fn multiply(row, tiles, steps, lane), which fills the sums of
+// tile_sums.wgsl; it takes x by fn load_x(octet), which the loads fragment has. A lane has 4 columns in
+// each of TILES tiles, one or two: what is loaded of x, and broadcast, serves both.
 
-const LANES = 32u;
+// 128 columns.
+const LANES = 32u / TILES;
+
+// Adds the products of one step of row i in two tiles.
+fn add_row(i: u32, low: vec4<f32>, high: vec4<f32>, first: Weights, second: Weights) {
+  sums[i] = add(sums[i], low, high, first);
+  sums[TILE_SUMS + i] = add(sums[TILE_SUMS + i], low, high, second);
+}
 
 @compute @workgroup_size(LANES)
 fn linear_subgroup(
@@ -14,21 +22,17 @@ fn linear_subgroup(
 ) {
   let first_row = group.x * TILE_ROWS;
   let rows = rows_left();
-  let tile = group.y * (LANES / 8u) + index / 8u;
+  let first_tile = (group.y * (LANES / 8u) + index / 8u) * TILES;
   // The same for a whole subgroup: no lane of it may be missing from a broadcast.
-  if (first_row >= rows || tile >= params.tiles) {
+  if (first_row >= rows || first_tile >= params.tiles) {
     return;
   }
   let lane = index % 8u;
-  multiply(params.skip + first_row, tile, params.k / 8u, lane);
-  let column4 = tile * 8u + lane;
-  let own_bias = bias[column4];
-  let first = params.first / 4u;
+  // Beyond the last tile it is summed again and not written.
+  let tiles = min(vec2(first_tile, first_tile + TILES - 1u), vec2(params.tiles - 1u));
+  multiply(params.skip + first_row, tiles, params.k / 8u, lane);
   let live = min(TILE_ROWS, rows - first_row);
-  for (var r = 0u; r < live; r += 4u) {
-    let four = four_sums(r / 4u);
-    for (var i = 0u; i < min(4u, live - r); i++) {
-      finish(first_row + r + i, first + column4, sum_of(four, i) + own_bias);
-    }
+  for (var t = 0u; t < min(TILES, params.tiles - first_tile); t++) {
+    finish_tile(t, first_row, live, (first_tile + t) * 8u + lane);
   }
 }

@@ -26,29 +26,31 @@ fn load_blocks(index: u32, first_row: u32, first_tile: u32, step: u32) {
     let column = index % (8u * TILES);
     let inner = index / (8u * TILES);
     let tile = min(first_tile + column / 8u, params.tiles - 1u);
-    open_weights(tile, steps, step + inner, column % 8u);
+    let weights = open_weights(tile, steps, step + inner, column % 8u);
     let at = inner * 8u * 8u * TILES + column;
-    block_w[at] = w0;
-    block_w[at + 8u * TILES] = w1;
-    block_w[at + 16u * TILES] = w2;
-    block_w[at + 24u * TILES] = w3;
-    block_w[at + 32u * TILES] = w4;
-    block_w[at + 40u * TILES] = w5;
-    block_w[at + 48u * TILES] = w6;
-    block_w[at + 56u * TILES] = w7;
+    block_w[at] = weights.k0;
+    block_w[at + 8u * TILES] = weights.k1;
+    block_w[at + 16u * TILES] = weights.k2;
+    block_w[at + 24u * TILES] = weights.k3;
+    block_w[at + 32u * TILES] = weights.k4;
+    block_w[at + 40u * TILES] = weights.k5;
+    block_w[at + 48u * TILES] = weights.k6;
+    block_w[at + 56u * TILES] = weights.k7;
   }
 }
 
-fn take_weights(inner: u32, column: u32) {
+fn take_weights(inner: u32, column: u32) -> Weights {
   let at = inner * 8u * 8u * TILES + column;
-  w0 = block_w[at];
-  w1 = block_w[at + 8u * TILES];
-  w2 = block_w[at + 16u * TILES];
-  w3 = block_w[at + 24u * TILES];
-  w4 = block_w[at + 32u * TILES];
-  w5 = block_w[at + 40u * TILES];
-  w6 = block_w[at + 48u * TILES];
-  w7 = block_w[at + 56u * TILES];
+  return Weights(
+    block_w[at],
+    block_w[at + 8u * TILES],
+    block_w[at + 16u * TILES],
+    block_w[at + 24u * TILES],
+    block_w[at + 32u * TILES],
+    block_w[at + 40u * TILES],
+    block_w[at + 48u * TILES],
+    block_w[at + 56u * TILES],
+  );
 }
 
 // Sums of this slice and of all before, written out: an index that is no constant would keep them out of
@@ -112,16 +114,16 @@ fn linear_tiled(
       if ((step + inner) % params.slice == 0u) {
         end_slice();
       }
-      take_weights(inner, column);
+      let weights = take_weights(inner, column);
       let at = (first_own * STEPS + inner) * 2u;
-      s0 = add(s0, block_x[at + 0u * ROW], block_x[at + 0u * ROW + 1u]);
-      s1 = add(s1, block_x[at + 1u * ROW], block_x[at + 1u * ROW + 1u]);
-      s2 = add(s2, block_x[at + 2u * ROW], block_x[at + 2u * ROW + 1u]);
-      s3 = add(s3, block_x[at + 3u * ROW], block_x[at + 3u * ROW + 1u]);
-      s4 = add(s4, block_x[at + 4u * ROW], block_x[at + 4u * ROW + 1u]);
-      s5 = add(s5, block_x[at + 5u * ROW], block_x[at + 5u * ROW + 1u]);
-      s6 = add(s6, block_x[at + 6u * ROW], block_x[at + 6u * ROW + 1u]);
-      s7 = add(s7, block_x[at + 7u * ROW], block_x[at + 7u * ROW + 1u]);
+      s0 = add(s0, block_x[at + 0u * ROW], block_x[at + 0u * ROW + 1u], weights);
+      s1 = add(s1, block_x[at + 1u * ROW], block_x[at + 1u * ROW + 1u], weights);
+      s2 = add(s2, block_x[at + 2u * ROW], block_x[at + 2u * ROW + 1u], weights);
+      s3 = add(s3, block_x[at + 3u * ROW], block_x[at + 3u * ROW + 1u], weights);
+      s4 = add(s4, block_x[at + 4u * ROW], block_x[at + 4u * ROW + 1u], weights);
+      s5 = add(s5, block_x[at + 5u * ROW], block_x[at + 5u * ROW + 1u], weights);
+      s6 = add(s6, block_x[at + 6u * ROW], block_x[at + 6u * ROW + 1u], weights);
+      s7 = add(s7, block_x[at + 7u * ROW], block_x[at + 7u * ROW + 1u], weights);
     }
     // The next blocks overwrite what is read here.
     workgroupBarrier();

@@ -9,6 +9,7 @@ import silu from "./epilogues/silu.wgsl" with { type: "text" };
 import swiglu from "./epilogues/swiglu.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import portable from "./linear.wgsl" with { type: "text" };
+import finish from "./linear_finish.wgsl" with { type: "text" };
 import narrow from "./linear_loads/narrow.wgsl" with { type: "text" };
 import wide from "./linear_loads/wide.wgsl" with { type: "text" };
 import operands from "./linear_operands.wgsl" with { type: "text" };
@@ -19,12 +20,10 @@ import portable4 from "./linear_tiles/portable_4.wgsl" with { type: "text" };
 import portable8 from "./linear_tiles/portable_8.wgsl" with { type: "text" };
 import subgroup1 from "./linear_tiles/subgroup_1.wgsl" with { type: "text" };
 import subgroup16 from "./linear_tiles/subgroup_16.wgsl" with { type: "text" };
-import subgroup32 from "./linear_tiles/subgroup_32.wgsl" with { type: "text" };
 import subgroup4 from "./linear_tiles/subgroup_4.wgsl" with { type: "text" };
 import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
 import octetFields from "./octet.wgsl" with { type: "text" };
-import picks from "./picks.wgsl" with { type: "text" };
 import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
 import { tileStrides } from "./tile_strides.ts";
@@ -52,7 +51,7 @@ export interface LinearVariant {
 
 const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear_subgroup",
-  sources: [subgroup, tile, tileSums, picks, wide, wideLoads, octetFields],
+  sources: [subgroup, tile, finish, tileSums, wide, wideLoads, octetFields],
   order: "rows",
   rows,
   columns: 128,
@@ -61,7 +60,7 @@ const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant =
 
 const portableTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear",
-  sources: [portable, tile, picks, narrow],
+  sources: [portable, tile, finish, tileSums, narrow],
   rows,
   columns: 96,
   cost,
@@ -76,14 +75,13 @@ const VARIANTS: Readonly<Record<DeviceClass, readonly LinearVariant[]>> = {
   "cpu with subgroups": [
     subgroupTile(1, subgroup1, 1),
     subgroupTile(4, subgroup4, 1.4),
-    subgroupTile(8, subgroup8, 2.05),
-    subgroupTile(16, subgroup16, 3.4),
-    subgroupTile(32, subgroup32, 5.8),
+    subgroupTile(8, subgroup8, 1.8),
+    subgroupTile(16, subgroup16, 2.8),
   ],
   "cpu": [
     portableTile(1, portable1, 1),
-    portableTile(4, portable4, 1.65),
-    portableTile(8, portable8, 2.9),
+    portableTile(4, portable4, 1.6),
+    portableTile(8, portable8, 2.7),
   ],
   "gpu": [
     { name: "linear_split", sources: [split, narrow], rows: 8, columns: 32, cost: 1 },

@@ -1,8 +1,13 @@
-// Fragment: the sums of a tile of up to 32 rows. What finishes a row is there once and taken in turn:
-// written out for all of them it would take longer to compile than all the rest. An array that a loop
-// indexes would be looked up lane by lane, so four rows are picked out of all, and one of the four. With
-// picks.wgsl, and a kernel or fragment with TILE_ROWS.
-var<private> sums: array<vec4<f32>, TILE_ROWS>;
+// Fragment: the sums of TILES tiles of columns with TILE_ROWS rows each, 32 in all at most. What finishes
+// a row is there once and taken in turn: written out for all of them it would take longer to compile
+// than all the rest. An array that a loop indexes would be looked up lane by lane, so four sums are
+// picked out of all, and one of the four.
+
+// How far the first sums of two tiles lie apart; and of all.
+const TILE_SUMS = max(TILE_ROWS, 4u);
+const SUMS = TILES * TILE_SUMS;
+
+var<private> sums: array<vec4<f32>, SUMS>;
 
 struct FourSums {
   a: vec4<f32>,
@@ -11,56 +16,75 @@ struct FourSums {
   d: vec4<f32>,
 }
 
-// Those of the rows 4 · four … 4 · four + 3.
-fn four_sums(four: u32) -> FourSums {
+// From sums[first] on, a multiple of 4 that is the same for all lanes.
+fn four_sums(first: u32) -> FourSums {
+  let i = first / 4u;
   return FourSums(
     pick_of_8(
-      four,
-      sums[0],
-      sums[4u % TILE_ROWS],
-      sums[8u % TILE_ROWS],
-      sums[12u % TILE_ROWS],
-      sums[16u % TILE_ROWS],
-      sums[20u % TILE_ROWS],
-      sums[24u % TILE_ROWS],
-      sums[28u % TILE_ROWS],
+      i,
+      sums[0u % SUMS],
+      sums[4u % SUMS],
+      sums[8u % SUMS],
+      sums[12u % SUMS],
+      sums[16u % SUMS],
+      sums[20u % SUMS],
+      sums[24u % SUMS],
+      sums[28u % SUMS],
     ),
     pick_of_8(
-      four,
-      sums[1u % TILE_ROWS],
-      sums[5u % TILE_ROWS],
-      sums[9u % TILE_ROWS],
-      sums[13u % TILE_ROWS],
-      sums[17u % TILE_ROWS],
-      sums[21u % TILE_ROWS],
-      sums[25u % TILE_ROWS],
-      sums[29u % TILE_ROWS],
+      i,
+      sums[1u % SUMS],
+      sums[5u % SUMS],
+      sums[9u % SUMS],
+      sums[13u % SUMS],
+      sums[17u % SUMS],
+      sums[21u % SUMS],
+      sums[25u % SUMS],
+      sums[29u % SUMS],
     ),
     pick_of_8(
-      four,
-      sums[2u % TILE_ROWS],
-      sums[6u % TILE_ROWS],
-      sums[10u % TILE_ROWS],
-      sums[14u % TILE_ROWS],
-      sums[18u % TILE_ROWS],
-      sums[22u % TILE_ROWS],
-      sums[26u % TILE_ROWS],
-      sums[30u % TILE_ROWS],
+      i,
+      sums[2u % SUMS],
+      sums[6u % SUMS],
+      sums[10u % SUMS],
+      sums[14u % SUMS],
+      sums[18u % SUMS],
+      sums[22u % SUMS],
+      sums[26u % SUMS],
+      sums[30u % SUMS],
     ),
     pick_of_8(
-      four,
-      sums[3u % TILE_ROWS],
-      sums[7u % TILE_ROWS],
-      sums[11u % TILE_ROWS],
-      sums[15u % TILE_ROWS],
-      sums[19u % TILE_ROWS],
-      sums[23u % TILE_ROWS],
-      sums[27u % TILE_ROWS],
-      sums[31u % TILE_ROWS],
+      i,
+      sums[3u % SUMS],
+      sums[7u % SUMS],
+      sums[11u % SUMS],
+      sums[15u % SUMS],
+      sums[19u % SUMS],
+      sums[23u % SUMS],
+      sums[27u % SUMS],
+      sums[31u % SUMS],
     ),
   );
 }
 
 fn sum_of(four: FourSums, i: u32) -> vec4<f32> {
   return pick_of_4(i, four.a, four.b, four.c, four.d);
+}
+
+fn pick_of_4(i: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
+  return select(select(a, b, i == 1u), select(c, d, i == 3u), i >= 2u);
+}
+
+fn pick_of_8(
+  i: u32,
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
+  e: vec4<f32>,
+  f: vec4<f32>,
+  g: vec4<f32>,
+  h: vec4<f32>,
+) -> vec4<f32> {
+  return select(pick_of_4(i, a, b, c, d), pick_of_4(i - 4u, e, f, g, h), i >= 4u);
 }

@@ -1,31 +1,32 @@
 // A tile of 4 rows: every lane loads 8 of 16 neighbouring k of one row, twice.
 const TILE_ROWS = 4u;
+const TILES = 1u;
 
-fn multiply(row: u32, tile: u32, steps: u32, lane: u32) {
+fn multiply(row: u32, tiles: vec2<u32>, steps: u32, lane: u32) {
   let at = (row + lane % 4u) * steps + lane / 4u;
   for (var step = 0u; step < steps; step += 4u) {
-    let first = load_x(at + step);
-    let second = load_x(at + step + 2u);
-    open_block(tile, steps, step, lane);
-    open_next();
-    sums[0] = add(sums[0], subgroupBroadcast(first.low, 0u), subgroupBroadcast(first.high, 0u));
-    sums[1] = add(sums[1], subgroupBroadcast(first.low, 1u), subgroupBroadcast(first.high, 1u));
-    sums[2] = add(sums[2], subgroupBroadcast(first.low, 2u), subgroupBroadcast(first.high, 2u));
-    sums[3] = add(sums[3], subgroupBroadcast(first.low, 3u), subgroupBroadcast(first.high, 3u));
-    open_next();
-    sums[0] = add(sums[0], subgroupBroadcast(first.low, 4u), subgroupBroadcast(first.high, 4u));
-    sums[1] = add(sums[1], subgroupBroadcast(first.low, 5u), subgroupBroadcast(first.high, 5u));
-    sums[2] = add(sums[2], subgroupBroadcast(first.low, 6u), subgroupBroadcast(first.high, 6u));
-    sums[3] = add(sums[3], subgroupBroadcast(first.low, 7u), subgroupBroadcast(first.high, 7u));
-    open_next();
-    sums[0] = add(sums[0], subgroupBroadcast(second.low, 0u), subgroupBroadcast(second.high, 0u));
-    sums[1] = add(sums[1], subgroupBroadcast(second.low, 1u), subgroupBroadcast(second.high, 1u));
-    sums[2] = add(sums[2], subgroupBroadcast(second.low, 2u), subgroupBroadcast(second.high, 2u));
-    sums[3] = add(sums[3], subgroupBroadcast(second.low, 3u), subgroupBroadcast(second.high, 3u));
-    open_next();
-    sums[0] = add(sums[0], subgroupBroadcast(second.low, 4u), subgroupBroadcast(second.high, 4u));
-    sums[1] = add(sums[1], subgroupBroadcast(second.low, 5u), subgroupBroadcast(second.high, 5u));
-    sums[2] = add(sums[2], subgroupBroadcast(second.low, 6u), subgroupBroadcast(second.high, 6u));
-    sums[3] = add(sums[3], subgroupBroadcast(second.low, 7u), subgroupBroadcast(second.high, 7u));
+    let upper = load_x(at + step);
+    let lower = load_x(at + step + 2u);
+    let block = open_block(tiles.x, steps, step, lane);
+    let weights_0 = weights_of(block, 0u);
+    sums[0] = add(sums[0], subgroupBroadcast(upper.low, 0u), subgroupBroadcast(upper.high, 0u), weights_0);
+    sums[1] = add(sums[1], subgroupBroadcast(upper.low, 1u), subgroupBroadcast(upper.high, 1u), weights_0);
+    sums[2] = add(sums[2], subgroupBroadcast(upper.low, 2u), subgroupBroadcast(upper.high, 2u), weights_0);
+    sums[3] = add(sums[3], subgroupBroadcast(upper.low, 3u), subgroupBroadcast(upper.high, 3u), weights_0);
+    let weights_1 = weights_of(block, 1u);
+    sums[0] = add(sums[0], subgroupBroadcast(upper.low, 4u), subgroupBroadcast(upper.high, 4u), weights_1);
+    sums[1] = add(sums[1], subgroupBroadcast(upper.low, 5u), subgroupBroadcast(upper.high, 5u), weights_1);
+    sums[2] = add(sums[2], subgroupBroadcast(upper.low, 6u), subgroupBroadcast(upper.high, 6u), weights_1);
+    sums[3] = add(sums[3], subgroupBroadcast(upper.low, 7u), subgroupBroadcast(upper.high, 7u), weights_1);
+    let weights_2 = weights_of(block, 2u);
+    sums[0] = add(sums[0], subgroupBroadcast(lower.low, 0u), subgroupBroadcast(lower.high, 0u), weights_2);
+    sums[1] = add(sums[1], subgroupBroadcast(lower.low, 1u), subgroupBroadcast(lower.high, 1u), weights_2);
+    sums[2] = add(sums[2], subgroupBroadcast(lower.low, 2u), subgroupBroadcast(lower.high, 2u), weights_2);
+    sums[3] = add(sums[3], subgroupBroadcast(lower.low, 3u), subgroupBroadcast(lower.high, 3u), weights_2);
+    let weights_3 = weights_of(block, 3u);
+    sums[0] = add(sums[0], subgroupBroadcast(lower.low, 4u), subgroupBroadcast(lower.high, 4u), weights_3);
+    sums[1] = add(sums[1], subgroupBroadcast(lower.low, 5u), subgroupBroadcast(lower.high, 5u), weights_3);
+    sums[2] = add(sums[2], subgroupBroadcast(lower.low, 6u), subgroupBroadcast(lower.high, 6u), weights_3);
+    sums[3] = add(sums[3], subgroupBroadcast(lower.low, 7u), subgroupBroadcast(lower.high, 7u), weights_3);
   }
 }

@@ -9,6 +9,7 @@
 
 const LANES = 32u;
 const TILE_ROWS = 16u;
+const TILES = 1u;
 
 var<private> b0: vec4<f32>;
 var<private> b1: vec4<f32>;
@@ -64,7 +65,7 @@ fn matmul_subgroup(
   }
   let live = min(TILE_ROWS, params.m - row);
   for (var r = 0u; r < live; r += 4u) {
-    let four = four_sums(r / 4u);
+    let four = four_sums(r);
     for (var i = 0u; i < min(4u, live - r); i++) {
       if (column4 * 4u < params.n) {
         finish(row + r + i, column4, sum_of(four, i));

@@ -1,20 +1,16 @@
-// Fragment: 4 steps in turn for formats whose vectors hold one or two of them, which are loaded when
-// it is their turn.
-
-var<private> next_tile: u32;
-var<private> next_steps: u32;
-var<private> next_step: u32;
-var<private> next_lane: u32;
-
-// Says that 4 steps follow, from `step` on, a multiple of 4; open_next opens one after the other.
-fn open_block(tile: u32, steps: u32, step: u32, lane: u32) {
-  next_tile = tile;
-  next_steps = steps;
-  next_step = step;
-  next_lane = lane;
+// Fragment: 4 steps for formats whose vectors hold one or two of them, which are loaded when they are
+// asked for.
+struct Block {
+  tile: u32,
+  steps: u32,
+  step: u32,
+  lane: u32,
 }
 
-fn open_next() {
-  open_weights(next_tile, next_steps, next_step, next_lane);
-  next_step++;
+fn open_block(tile: u32, steps: u32, step: u32, lane: u32) -> Block {
+  return Block(tile, steps, step, lane);
+}
+
+fn weights_of(block: Block, i: u32) -> Weights {
+  return open_weights(block.tile, block.steps, block.step + i, block.lane);
 }
