@@ -45,6 +45,18 @@ fn add_pair_values(panel: u32, octet: u32, place: u32) {
   }
 }
 
+// Adds an octet of value j, times its weight.
+fn add_value(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
+  let weight = vec4(score[j]);
+  sum[2u * octet] = fma(weight, low, sum[2u * octet]);
+  sum[2u * octet + 1u] = fma(weight, high, sum[2u * octet + 1u]);
+}
+
+// The octet of the result that a row of o has by now.
+fn result(octet: u32, divisor: f32) -> Octet {
+  return Octet(sum[2u * octet] / divisor, sum[2u * octet + 1u] / divisor);
+}
+
 @compute @workgroup_size(LANES)
 fn attention(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -67,7 +79,10 @@ fn attention(
     let chunk = chunk_at(asked, c, head);
     score = array<f32, KEYS>();
     add_all_scores(chunk.panel, chunk.position % 8u);
-    weigh(chunk.position, chunk.seen);
+    let rescale = weigh(chunk.position, chunk.seen);
+    for (var quad = 0u; quad < HEAD8 * 2u; quad++) {
+      sum[quad] *= rescale;
+    }
     add_all_values(chunk.panel, chunk.position % 8u);
   }
 

@@ -98,21 +98,10 @@ fn add_score(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
   score[j] = add_product(sum_low, query[2u * octet + 1u], high);
 }
 
-// Adds an octet of value j, times its weight.
-fn add_value(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
-  let weight = vec4(score[j]);
-  sum[2u * octet] = fma(weight, low, sum[2u * octet]);
-  sum[2u * octet + 1u] = fma(weight, high, sum[2u * octet + 1u]);
-}
-
-// The octet of the result that a row of o has by now.
-fn result(octet: u32, divisor: f32) -> Octet {
-  return Octet(sum[2u * octet] / divisor, sum[2u * octet + 1u] / divisor);
-}
-
-// From the scores of the keys from `chunk` on to their weights; rescales what was summed before. Keys
-// that the row does not see, outside of seen.x … seen.y - 1, have no weight at all.
-fn weigh(chunk: u32, seen: vec2<u32>) {
+// From the scores of the keys from `chunk` on to their weights; gives by how much to rescale what was
+// summed of values before. Keys that the row does not see, outside of seen.x … seen.y - 1, have no weight
+// at all.
+fn weigh(chunk: u32, seen: vec2<u32>) -> f32 {
   var high = highest;
   for (var j = 0u; j < KEYS; j++) {
     let is_visible = chunk + j >= seen.x && chunk + j < seen.y;
@@ -122,12 +111,10 @@ fn weigh(chunk: u32, seen: vec2<u32>) {
   // Exactly 1 where nothing changes, whatever the driver makes of e^0.
   let rescale = select(exp(highest - high), 1.0, highest == high);
   total *= rescale;
-  for (var c = 0u; c < HEAD8 * 2u; c++) {
-    sum[c] *= rescale;
-  }
   highest = high;
   for (var j = 0u; j < KEYS; j++) {
     score[j] = select(0.0, exp(score[j] - high), score[j] != LOWEST);
     total += score[j];
   }
+  return rescale;
 }

@@ -1,7 +1,7 @@
 // What attention.wgsl computes, to the bit, on devices whose subgroups have 8 lanes and which load 32
-// bytes at a time. A lane takes a row; to load KEYS keys, lane i loads two neighbours' octet i / 2 of
-// four, and all get all by broadcast: on a software adapter a load costs as much as fifty
-// multiplications.
+// bytes at a time. A lane takes the scores of a row; to load KEYS keys, lane i loads two neighbours'
+// octet i / 2 of four, and all get all by broadcast: on a software adapter a load costs as much as fifty
+// multiplications. Of the values a lane takes a part of the components, for all rows.
 //
 // Rows of several sequences may meet in a subgroup: it goes over the keys of one sequence at a time,
 // over all that any of its rows sees, of which those that a row does not see have no effect on it. Rows
@@ -13,8 +13,8 @@ const LANES = 8u;
 var<private> own_octet: u32;
 var<private> own_pair: u32;
 
-// Whether any row sees the even and the odd key that this lane loads.
-var<private> is_seen: vec2<bool>;
+// Which of KEYS keys any row sees.
+var<private> is_seen: vec4<bool>;
 
 // Adds four octets of KEYS keys to the scores.
 fn add_scores(panel: u32, octet: u32, place: u32) {
@@ -37,32 +37,107 @@ fn add_scores(panel: u32, octet: u32, place: u32) {
   add_score(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
 }
 
-fn where_seen(loaded: Octet, is_seen: bool) -> Octet {
-  return Octet(select(vec4(0.0), loaded.low, is_seen), select(vec4(0.0), loaded.high, is_seen));
+// Quads of a row's sum that a lane has: every eighth octet from its own on, and, from HALF on, half an
+// octet where four remain. So what it loads of values is all its own, and a weight that it gets by
+// broadcast serves as many products.
+const PARTS = HEAD8 / 4u;
+const HALF = HEAD8 / 8u * 2u;
+
+var<private> own_lane: u32;
+
+// One part of the values of KEYS keys.
+struct Part {
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
 }
 
-// Adds four octets of KEYS values, times what by now are weights. What no row sees may be anything, NaN
-// included: it must not be multiplied by zero.
-fn add_values(panel: u32, octet: u32, place: u32) {
-  let loaded = load_values(panel, octet + own_octet, place / 2u + own_pair);
-  let part =
-    Neighbours(where_seen(loaded.even, is_seen.x), where_seen(loaded.odd, is_seen.y));
-  add_value(0u, octet, subgroupBroadcast(part.even.low, 0u), subgroupBroadcast(part.even.high, 0u));
-  add_value(1u, octet, subgroupBroadcast(part.odd.low, 0u), subgroupBroadcast(part.odd.high, 0u));
-  add_value(2u, octet, subgroupBroadcast(part.even.low, 1u), subgroupBroadcast(part.even.high, 1u));
-  add_value(3u, octet, subgroupBroadcast(part.odd.low, 1u), subgroupBroadcast(part.odd.high, 1u));
-  add_value(0u, octet + 1u, subgroupBroadcast(part.even.low, 2u), subgroupBroadcast(part.even.high, 2u));
-  add_value(1u, octet + 1u, subgroupBroadcast(part.odd.low, 2u), subgroupBroadcast(part.odd.high, 2u));
-  add_value(2u, octet + 1u, subgroupBroadcast(part.even.low, 3u), subgroupBroadcast(part.even.high, 3u));
-  add_value(3u, octet + 1u, subgroupBroadcast(part.odd.low, 3u), subgroupBroadcast(part.odd.high, 3u));
-  add_value(0u, octet + 2u, subgroupBroadcast(part.even.low, 4u), subgroupBroadcast(part.even.high, 4u));
-  add_value(1u, octet + 2u, subgroupBroadcast(part.odd.low, 4u), subgroupBroadcast(part.odd.high, 4u));
-  add_value(2u, octet + 2u, subgroupBroadcast(part.even.low, 5u), subgroupBroadcast(part.even.high, 5u));
-  add_value(3u, octet + 2u, subgroupBroadcast(part.odd.low, 5u), subgroupBroadcast(part.odd.high, 5u));
-  add_value(0u, octet + 3u, subgroupBroadcast(part.even.low, 6u), subgroupBroadcast(part.even.high, 6u));
-  add_value(1u, octet + 3u, subgroupBroadcast(part.odd.low, 6u), subgroupBroadcast(part.odd.high, 6u));
-  add_value(2u, octet + 3u, subgroupBroadcast(part.even.low, 7u), subgroupBroadcast(part.even.high, 7u));
-  add_value(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
+// Adds it to the sums of a row, which has these weights for the keys.
+fn add_to_row(row: u32, part: u32, values: Part, weights: vec4<f32>) {
+  let at = row * PARTS + part;
+  sum[at] = fma(vec4(weights.x), values.a, sum[at]);
+  sum[at] = fma(vec4(weights.y), values.b, sum[at]);
+  sum[at] = fma(vec4(weights.z), values.c, sum[at]);
+  sum[at] = fma(vec4(weights.w), values.d, sum[at]);
+}
+
+fn add_part(part: u32, loaded: Part) {
+  // What no row sees may be anything, NaN included: it must not be multiplied by zero.
+  let values = Part(
+    select(vec4(0.0), loaded.a, is_seen.x),
+    select(vec4(0.0), loaded.b, is_seen.y),
+    select(vec4(0.0), loaded.c, is_seen.z),
+    select(vec4(0.0), loaded.d, is_seen.w),
+  );
+  let weights = vec4(score[0], score[1], score[2], score[3]);
+  add_to_row(0u, part, values, subgroupBroadcast(weights, 0u));
+  add_to_row(1u, part, values, subgroupBroadcast(weights, 1u));
+  add_to_row(2u, part, values, subgroupBroadcast(weights, 2u));
+  add_to_row(3u, part, values, subgroupBroadcast(weights, 3u));
+  add_to_row(4u, part, values, subgroupBroadcast(weights, 4u));
+  add_to_row(5u, part, values, subgroupBroadcast(weights, 5u));
+  add_to_row(6u, part, values, subgroupBroadcast(weights, 6u));
+  add_to_row(7u, part, values, subgroupBroadcast(weights, 7u));
+}
+
+// Adds eight octets of KEYS values, times what by now are weights.
+fn add_values_of_8(panel: u32, octet: u32, place: u32) {
+  let upper = load_values(panel, octet + own_lane, place / 2u);
+  let lower = load_values(panel, octet + own_lane, place / 2u + 1u);
+  add_part(octet / 4u, Part(upper.even.low, upper.odd.low, lower.even.low, lower.odd.low));
+  add_part(octet / 4u + 1u, Part(upper.even.high, upper.odd.high, lower.even.high, lower.odd.high));
+}
+
+fn half_of(octet: Octet) -> vec4<f32> {
+  return select(octet.low, octet.high, own_lane % 2u == 1u);
+}
+
+// Adds four octets of KEYS values.
+fn add_values_of_4(panel: u32, octet: u32, place: u32) {
+  let upper = load_values(panel, octet + own_lane / 2u, place / 2u);
+  let lower = load_values(panel, octet + own_lane / 2u, place / 2u + 1u);
+  add_part(HALF, Part(half_of(upper.even), half_of(upper.odd), half_of(lower.even), half_of(lower.odd)));
+}
+
+fn rescale_row(row: u32, factor: f32) {
+  for (var part = 0u; part < PARTS; part++) {
+    sum[row * PARTS + part] *= factor;
+  }
+}
+
+// Stores what was summed of a row, if it is one of the sequence.
+fn store_row(row: u32, at: u32, is_own: u32, divisor: f32) {
+  if (is_own == 0u) {
+    return;
+  }
+  for (var part = 0u; part < HALF; part += 2u) {
+    let value = Octet(sum[row * PARTS + part] / divisor, sum[row * PARTS + part + 1u] / divisor);
+    store_o(at + row * HEADS * HEAD8 + part * 4u + own_lane, value);
+  }
+  if (HALF < PARTS) {
+    let half = (at + row * HEADS * HEAD8 + HALF * 4u) * 2u + own_lane;
+    store_half(half, sum[row * PARTS + HALF] / divisor);
+  }
+}
+
+// Goes over the KEYS keys from position `chunk` on: of those that any row sees, `all`, a lane's row sees
+// those in `seen`.
+fn add_chunk(panel: u32, chunk: u32, all: vec2<u32>, seen: vec2<u32>) {
+  score = array<f32, KEYS>();
+  add_all_scores(panel, chunk % 8u);
+  let rescale = weigh(chunk, seen);
+  rescale_row(0u, subgroupBroadcast(rescale, 0u));
+  rescale_row(1u, subgroupBroadcast(rescale, 1u));
+  rescale_row(2u, subgroupBroadcast(rescale, 2u));
+  rescale_row(3u, subgroupBroadcast(rescale, 3u));
+  rescale_row(4u, subgroupBroadcast(rescale, 4u));
+  rescale_row(5u, subgroupBroadcast(rescale, 5u));
+  rescale_row(6u, subgroupBroadcast(rescale, 6u));
+  rescale_row(7u, subgroupBroadcast(rescale, 7u));
+  let keys = vec4(chunk) + vec4(0u, 1u, 2u, 3u);
+  is_seen = (keys >= all.xxxx) & (keys < all.yyyy);
+  add_all_values(panel, chunk % 8u);
 }
 
 @compute @workgroup_size(LANES)
@@ -76,6 +151,7 @@ fn attention_subgroup(
   if (group.x * LANES >= live) {
     return;
   }
+  own_lane = lane;
   own_octet = lane / 2u;
   own_pair = lane % 2u;
   var asked = 0u;
@@ -116,18 +192,17 @@ fn attention_subgroup(
       let is_past = c < past_chunks;
       let chunk = select(all_own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
       let panel = panel_of(select(current, shared_past, is_past), chunk, head);
-      let key = chunk + 2u * own_pair;
-      let all = select(all_own, all_past, is_past);
-      score = array<f32, KEYS>();
-      add_all_scores(panel, chunk % 8u);
-      weigh(chunk, select(own, past, is_past));
-      is_seen = (vec2(key, key + 1u) >= all.xx) & (vec2(key, key + 1u) < all.yy);
-      add_all_values(panel, chunk % 8u);
+      add_chunk(panel, chunk, select(all_own, all_past, is_past), select(own, past, is_past));
     }
-    if (is_own) {
-      for (var octet = 0u; octet < HEAD8; octet++) {
-        store_o((row * HEADS + head) * HEAD8 + octet, result(octet, total));
-      }
-    }
+    let at = (group.x * LANES * HEADS + head) * HEAD8;
+    let stores = select(0u, 1u, is_own);
+    store_row(0u, at, subgroupBroadcast(stores, 0u), subgroupBroadcast(total, 0u));
+    store_row(1u, at, subgroupBroadcast(stores, 1u), subgroupBroadcast(total, 1u));
+    store_row(2u, at, subgroupBroadcast(stores, 2u), subgroupBroadcast(total, 2u));
+    store_row(3u, at, subgroupBroadcast(stores, 3u), subgroupBroadcast(total, 3u));
+    store_row(4u, at, subgroupBroadcast(stores, 4u), subgroupBroadcast(total, 4u));
+    store_row(5u, at, subgroupBroadcast(stores, 5u), subgroupBroadcast(total, 5u));
+    store_row(6u, at, subgroupBroadcast(stores, 6u), subgroupBroadcast(total, 6u));
+    store_row(7u, at, subgroupBroadcast(stores, 7u), subgroupBroadcast(total, 7u));
   }
 }

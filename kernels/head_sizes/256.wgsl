@@ -9,7 +9,7 @@ fn add_all_scores(panel: u32, place: u32) {
 }
 
 fn add_all_values(panel: u32, place: u32) {
-  for (var octet = 0u; octet < HEAD8; octet += 4u) {
-    add_values(panel, octet, place);
+  for (var octet = 0u; octet < HEAD8; octet += 8u) {
+    add_values_of_8(panel, octet, place);
   }
 }

@@ -9,7 +9,6 @@ fn add_all_scores(panel: u32, place: u32) {
 }
 
 fn add_all_values(panel: u32, place: u32) {
-  add_values(panel, 0u, place);
-  add_values(panel, 4u, place);
-  add_values(panel, 8u, place);
+  add_values_of_8(panel, 0u, place);
+  add_values_of_4(panel, 8u, place);
 }
