@@ -36,6 +36,8 @@ export interface Config extends ServerSettings {
   readonly tune: boolean;
   /** Whether keys and values are kept for prompts that begin alike. */
   readonly prefixCache: boolean;
+  /** Devices that share a model's sequences; `null` is one. */
+  readonly engines: number | null;
   /** What a sequence may take at most where it cannot slide. */
   readonly context: number;
   /** `null` takes the model's own. */
@@ -56,6 +58,7 @@ export const SHIPPED_MODEL: ModelSource = {
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 // With the longest context, half of the positions that rotary tables reach.
 const MAX_OUTPUT_TOKENS = 1_000_000;
+const MAX_ENGINES = 256;
 /** An id before a directory. */
 const NAMED = /^([^=]*)=([^]*)$/;
 const duration = integer(1, MAX_TIMEOUT_MS);
@@ -112,6 +115,10 @@ const SETTINGS = {
   metricsPublic: setting(toggle, false, "serve /metrics without a key"),
   maxBodyBytes: setting(integer(1, 2 ** 30), 1_048_576, "size of a request body"),
   maxConcurrent: CAPACITY.maxConcurrent,
+  engines: optional(
+    integer(1, MAX_ENGINES),
+    "devices that share a model's sequences; else one, or one a core: docs/deploy.md",
+  ),
   maxQueue: setting(integer(0, MAX_SEQUENCES), 64, "sequences waiting"),
   maxOutputTokens: setting(
     integer(1, MAX_OUTPUT_TOKENS),
@@ -157,6 +164,12 @@ export function parseConfig(
     );
   }
   const { model, tokenizer, host, ...rest } = values;
+  if (rest.engines !== null && rest.engines > rest.maxConcurrent) {
+    throw new UsageError(
+      `Cannot share ${rest.maxConcurrent} sequences among ${rest.engines} engines, ` +
+        "expected --engines to be at most --max-concurrent",
+    );
+  }
   const keys = [
     ...keysOfEnvironment(environment),
     ...(rest.apiKeyFile === null ? [] : keysOfFile(rest.apiKeyFile, readTextFile)),

@@ -1,4 +1,6 @@
-import { type EngineClient, type EngineClientOptions, EngineStartError } from "../engine/client.ts";
+import { type EngineClientOptions, EngineStartError } from "../engine/client.ts";
+import { EnginePool } from "../engine/pool.ts";
+import type { OwnedEngine } from "../engine/request.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
 import { PlainChatTemplate } from "../text/chat_template.ts";
 import { readFamilyConfig } from "../model/mod.ts";
@@ -11,7 +13,7 @@ import type { OpenEngine } from "./open_engine.ts";
 
 /** A model with its engine, which may still be loading. */
 export interface RunningModel extends LoadedModel {
-  readonly engine: EngineClient;
+  readonly engine: OwnedEngine;
   /** Ends the engine; resolves when its device is free, or after a second. */
   close(): Promise<void>;
 }
@@ -21,6 +23,9 @@ type UnopenedWorker = EngineWorker & { postMessage(message: OpenEngine): void };
 
 /** How an engine is opened. */
 export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slots"> {
+  /** Devices that share the work: each has the weights, and its part of the slots and the queue. */
+  readonly engines: number;
+  /** At least one for each engine. */
   readonly maxConcurrent: number;
   readonly maxQueue: number;
   /** How chats become prompts, in place of the model's own way. */
@@ -32,21 +37,59 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
 }
 
 /**
- * Loads the tokenizer and starts the engine of a model in a Worker of its own. Once ready, it comes
- * back by itself when it fails.
+ * Loads the tokenizer and starts the engine of a model in a Worker of its own, and further ones when
+ * it is ready, whose kernels the driver then has. Once ready, an engine comes back by itself when it
+ * fails.
  *
  * @throws {CheckpointError} If the checkpoint cannot be served; what only the weights' data shows
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
-  const { weights, tune, prefixCache, contextLength, memoryBytes, ...rest } = options;
-  const { createWorker = createEngineWorker, ...others } = rest;
   const text = readText(source, options);
-  const slots = options.maxConcurrent;
-  const settings = { weights, tune, prefixCache, contextLength, memoryBytes, slots };
-  const open: OpenEngine = { ...source, ...settings };
-  const supervisor = new EngineSupervisor({
+  const first = superviseEngine(source, options, 0);
+  const pool = new EnginePool(first.engine);
+  const supervisors = [first];
+  let isClosed = false;
+  const startOthers = () => {
+    while (!isClosed && supervisors.length < options.engines) {
+      const other = superviseEngine(source, options, supervisors.length);
+      other.engine.ready.catch((error: Error) => {
+        console.error(`${source.id}: one engine less: ${error.message}`);
+      });
+      supervisors.push(other);
+      pool.add(other.engine);
+    }
+  };
+  first.engine.ready.then(startOthers, () => {}); // Reported to those who ask.
+  const close = async () => {
+    isClosed = true;
+    await Promise.all(supervisors.map((each) => each.close()));
+  };
+  return { engine: pool, ...text, close };
+}
+
+/** Starts one of a model's engines. */
+function superviseEngine(
+  source: ModelSource,
+  options: StartOptions,
+  index: number,
+): EngineSupervisor {
+  const { weights, tune, prefixCache, contextLength, memoryBytes, engines, ...rest } = options;
+  const { createWorker = createEngineWorker, onProgress, ...others } = rest;
+  const shareOf = (total: number) => Math.floor((total + engines - 1 - index) / engines);
+  const slots = shareOf(options.maxConcurrent);
+  const settings = { weights, tune, prefixCache, contextLength, slots };
+  // Where all of it holds one engine alone, one there shall be.
+  const share = memoryBytes === null || index === 0
+    ? memoryBytes
+    : Math.floor(memoryBytes / engines);
+  const open: OpenEngine = { ...source, ...settings, memoryBytes: share };
+  return new EngineSupervisor({
     ...others,
+    // The bar shows the first one.
+    ...(index === 0 && onProgress && { onProgress }),
+    maxConcurrent: slots,
+    maxQueue: shareOf(options.maxQueue),
     startWorker: () => {
       const worker = createWorker();
       worker.postMessage(open);
@@ -55,8 +98,6 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
     onFailure: ({ message }) => console.error(`${source.id}: the engine failed: ${message}`),
     onRecovery: () => console.error(`${source.id}: the engine is back`),
   });
-  const { engine } = supervisor;
-  return { engine, ...text, close: () => supervisor.close() };
 }
 
 /** The module that an engine's Worker runs. */

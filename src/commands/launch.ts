@@ -19,6 +19,7 @@ import { hasNvidia, NVIDIA_VARIABLE } from "./nvidia.ts";
 import { type Invocation, permissionsOf, ROOT } from "./permissions.ts";
 import { RUNTIME_ENVIRONMENT } from "./runtime_environment.ts";
 import { runTests } from "./run_tests.ts";
+import { shareCores } from "./share_cores.ts";
 
 const TASKS = [...Object.keys(COMMANDS), "compile", "test", "bench", "soak", "paper"];
 const USAGE = `Usage: deno task ${TASKS.join("|")} [ARGUMENTS]`;
@@ -32,6 +33,7 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
     case "generate":
     case "chat":
     case "profile":
+      return await runCommand(name, invocation, (same) => withCores(name, same));
     case "evaluate":
     case "train":
       return await runCommand(name, invocation, withAdapter);
@@ -68,13 +70,13 @@ async function launch(name: string, invocation: Invocation): Promise<number> {
 async function runCommand(
   name: Command,
   invocation: Invocation,
-  prepare: (invocation: Invocation) => Promise<Invocation>,
+  complete: (invocation: Invocation) => Promise<Invocation>,
 ): Promise<number> {
   const isHelp = asksForHelp(invocation.args);
   const located = isHelp ? invocation : locateModels(name, invocation);
   // Before anything is installed: a mistyped flag must not cost minutes.
   const permissions = isHelp ? [] : permissionsOf(name, located);
-  const { args, environment } = isHelp ? invocation : await prepare(located);
+  const { args, environment } = isHelp ? invocation : await complete(located);
   // What runs for long must not outlive a launcher that is killed.
   const isLeashed = name === "serve" || name === "train";
   return await runChild({
@@ -106,9 +108,25 @@ async function runScript(file: string, { args, environment }: Invocation): Promi
 
 /** Adds what the child cannot find out by itself: the drivers to use and the device's memory. */
 async function withAdapter(invocation: Invocation): Promise<Invocation> {
-  const { args, environment } = invocation;
+  const { environment } = await prepare(invocation);
+  return { args: invocation.args, environment };
+}
+
+/** Adds, where the CPU is the device, how its cores are to be used. */
+async function withCores(
+  name: Parameters<typeof shareCores>[0],
+  invocation: Invocation,
+): Promise<Invocation> {
+  const { args } = invocation;
+  const { adapter, environment } = await prepare(invocation);
+  if (!adapter.isCpu) return { args, environment };
+  const { hardwareConcurrency } = navigator;
+  return { args, environment: shareCores(name, { args, environment }, hardwareConcurrency) };
+}
+
+async function prepare({ environment }: Invocation) {
   const adapter = await ensureAdapter(thisMachine(environment));
-  return { args, environment: await withMemory(environment, adapter) };
+  return { adapter, environment: await withMemory(environment, adapter) };
 }
 
 /** The doctor must come even where there is nothing left to do. */

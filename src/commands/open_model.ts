@@ -43,6 +43,7 @@ export async function openModel(
     contextLength: config.context,
     memoryBytes: config.deviceMemoryBytes,
     chatTemplate: config.chatTemplate,
+    engines: 1,
     maxConcurrent: 1,
     maxQueue: 0,
     onProgress: (...told) => progress.update(...told),

@@ -129,10 +129,10 @@ function openServer(
 /** Starts the engines of the configured models. */
 export function startEngines(config: Config, hooks: EngineHooks = {}): RunningModel[] {
   const { weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate } = config;
-  const { context: contextLength, deviceMemoryBytes: memoryBytes } = config;
+  const { context: contextLength, deviceMemoryBytes: memoryBytes, engines } = config;
   const options = {
     ...{ weights, tune, prefixCache, maxConcurrent, maxQueue, chatTemplate },
-    ...{ contextLength, memoryBytes },
+    ...{ contextLength, memoryBytes, engines: engines ?? 1 },
     ...hooks,
   };
   return config.models.map((source) => startEngine(source, options));
@@ -154,8 +154,10 @@ function announce(
   config: Config,
   { models, port }: { readonly models: readonly RunningModel[]; readonly port: number },
 ): void {
+  const engines = config.engines ?? 1;
   for (const { engine: { model } } of models) {
-    console.log(`serving ${model.id} on ${model.adapter}`);
+    const shared = engines > 1 ? `, ${engines} engines` : "";
+    console.log(`serving ${model.id} on ${model.adapter}${shared}`);
   }
   if (models.some(({ engine }) => engine.model.isCpu)) {
     console.log("this adapter is the CPU: it works, but speed needs a GPU");

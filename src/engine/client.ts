@@ -10,10 +10,10 @@ import type {
 } from "./protocol.ts";
 import {
   BusyError,
-  type Engine,
   type EngineStats,
   type Generation,
   type ModelInfo,
+  type OwnedEngine,
   SequenceError,
   type SequenceRequest,
 } from "./request.ts";
@@ -56,14 +56,14 @@ export class EngineStartError extends Error {
 }
 
 /** The main isolate's end of the port: the engine as the server sees it. */
-export class EngineClient implements Engine {
+export class EngineClient implements OwnedEngine {
   #port: Port<FromEngine, ToEngine>;
   readonly #options: EngineClientOptions;
   readonly #channels = new Map<number, Channel>();
   readonly #scorings = new Map<number, PromiseWithResolvers<readonly TextScore[] | null>>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
-  #state: Exclude<Engine["status"], "draining"> = "loading";
+  #state: Exclude<OwnedEngine["status"], "draining"> = "loading";
   #isDraining = false;
   #nextId = 0;
   /** As the Worker told last, counts summed up. */
@@ -98,7 +98,7 @@ export class EngineClient implements Engine {
     return this.#model;
   }
 
-  get status(): Engine["status"] {
+  get status(): OwnedEngine["status"] {
     return this.#isDraining ? "draining" : this.#state;
   }
 
@@ -250,7 +250,7 @@ function sumCounts(before: EngineLoad, now: EngineLoad): EngineLoad {
   };
 }
 
-function busyCode(status: Exclude<Engine["status"], "ready">): BusyError["code"] {
+function busyCode(status: Exclude<OwnedEngine["status"], "ready">): BusyError["code"] {
   switch (status) {
     case "loading":
       return "model_loading";

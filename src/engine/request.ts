@@ -147,6 +147,20 @@ export interface Engine {
   readonly stats: EngineStats;
 }
 
+/** An engine as the program has it that starts and ends it. */
+export interface OwnedEngine extends Engine {
+  /**
+   * Resolves when sequences are taken.
+   *
+   * @throws {EngineStartError} If the engine does not start.
+   */
+  readonly ready: Promise<ModelInfo>;
+  /** Takes nothing more; what is under way goes on. */
+  drain(): void;
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>;
+}
+
 /** What an engine holds now and has done since its start. */
 export interface EngineStats {
   /** Sequences taken that have not ended, and those of them that wait for a slot. */

@@ -53,6 +53,7 @@ export async function loadModel(
     ...(onProgress && { onProgress: (done: number, total: number) => onProgress(done, total) }),
     createWorker: () => worker = new BackgroundWorker(ENGINE_WORKER),
     tune: false,
+    engines: 1,
     prefixCache: true,
     maxQueue: MAX_QUEUE,
   });

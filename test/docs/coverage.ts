@@ -58,15 +58,6 @@ export const RUN: Readonly<Record<string, Run>> = {
   "deno run main.ts --help": {},
   "deno doc src/mod.ts": {},
   "BD_API_KEYS=$(openssl rand -hex 24) deno task serve --host 0.0.0.0": { serves: true },
-  // On the one core that every machine has; by env, so that the program that signals reach is Deno.
-  "taskset -c 0 deno task serve --port 8000": {
-    shortened: "exec taskset -c 0 env deno task serve --port 0",
-    serves: true,
-  },
-  "taskset -c 1 deno task serve --port 8001": {
-    shortened: "exec taskset -c 0 env deno task serve --port 0",
-    serves: true,
-  },
   "deno task pull kuleshov-group/bd3lm-owt-block_size16": {
     shortened: "deno task pull kuleshov-group/bd3lm-owt-block_size16 " +
       "--redirect-host $STORAGE_HOST",

@@ -9,6 +9,7 @@ import {
   type BlockEvent,
   BusyError,
   type EndEvent,
+  type Engine,
   type Generation,
   type SequenceEvent,
 } from "../../src/engine/request.ts";
@@ -87,7 +88,7 @@ export async function readAll({ events }: Generation): Promise<SequenceEvent[]> 
   return await Array.fromAsync(events);
 }
 
-/** Why a client takes nothing. */
-export function refusal(client: EngineClient): string {
-  return assertThrows(() => client.submit([REQUEST]), BusyError).code;
+/** Why an engine takes nothing. */
+export function refusal(engine: Pick<Engine, "submit">): string {
+  return assertThrows(() => engine.submit([REQUEST]), BusyError).code;
 }
