@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli";
 import { benchEngine } from "./engine.ts";
+import { benchEngines } from "./engines.ts";
 import { figureLine, type Figures } from "./figures.ts";
 import { benchFormats } from "./formats.ts";
 import { benchKernels } from "./kernels.ts";
@@ -23,6 +24,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Figures>>> = {
   sampler: benchSampler,
   step: benchStep,
   engine: benchEngine,
+  engines: benchEngines,
   server: benchServer,
   start: benchStart,
   nelbo: benchNelbo,
