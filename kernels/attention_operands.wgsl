@@ -24,7 +24,7 @@ const NONE = 0xffffffffu;
 @group(0) @binding(3) var<storage, read> pages: array<u32>;
 @group(0) @binding(6) var<storage, read> params: Params;
 
-// A row on its way: what it asks, and has summed.
+// A row on its way: what it asks, and has summed; with subgroups, what a lane has of all rows' sums.
 var<private> query: array<vec4<f32>, HEAD8 * 2u>;
 var<private> sum: array<vec4<f32>, HEAD8 * 2u>;
 var<private> highest: f32;

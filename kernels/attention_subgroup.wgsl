@@ -37,9 +37,9 @@ fn add_scores(panel: u32, octet: u32, place: u32) {
   add_score(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
 }
 
-// Quads of a row's sum that a lane has: every eighth octet from its own on, and, from HALF on, half an
-// octet where four remain. So what it loads of values is all its own, and a weight that it gets by
-// broadcast serves as many products.
+// Quads of a row's sum that a lane has, [row][part] in `sum`: every eighth octet from its own on, and,
+// from HALF on, half an octet where four remain. So what it loads of values is all its own, and a weight
+// that it gets by broadcast serves as many products.
 const PARTS = HEAD8 / 4u;
 const HALF = HEAD8 / 8u * 2u;
 
@@ -63,7 +63,8 @@ fn add_to_row(row: u32, part: u32, values: Part, weights: vec4<f32>) {
 }
 
 fn add_part(part: u32, loaded: Part) {
-  // What no row sees may be anything, NaN included: it must not be multiplied by zero.
+  // What no row sees may be anything, NaN included: it must not be multiplied by zero. What one row of a
+  // sequence sees and another does not is finite, or the sequence fails by itself.
   let values = Part(
     select(vec4(0.0), loaded.a, is_seen.x),
     select(vec4(0.0), loaded.b, is_seen.y),

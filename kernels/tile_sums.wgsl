@@ -3,9 +3,11 @@
 // than all the rest. An array that a loop indexes would be looked up lane by lane, so four sums are
 // picked out of all, and one of the four.
 
-// How far the first sums of two tiles lie apart; and of all.
+// How far the first sums of two tiles lie apart; and of all. Places beyond them, which are written below
+// for the tallest tiles, wrap round and are not picked.
 const TILE_SUMS = max(TILE_ROWS, 4u);
 const SUMS = TILES * TILE_SUMS;
+const_assert SUMS <= 32u;
 
 var<private> sums: array<vec4<f32>, SUMS>;
 

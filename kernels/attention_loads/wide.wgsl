@@ -1,5 +1,6 @@
 // 32 bytes at a time, as vectors of 64-bit integers: on a software adapter that takes hardly longer than
-// 16 bytes. Of the cache they are those of two neighbouring keys.
+// 16 bytes. Of the cache they are those of two neighbouring keys. What is stored goes by 16, since some
+// lanes have half an octet.
 @group(0) @binding(0) var<storage, read> q: array<vec4<u64>>;
 @group(0) @binding(4) var<storage, read_write> o: array<vec2<u64>>;
 

@@ -1,5 +1,5 @@
-// Heads of 256 components, four octets at a time. Written out as for the smaller ones, drivers would
-// take minutes to compile it.
+// Heads of 256 components, scores by four octets, values by eight. Written out as for the smaller ones,
+// drivers would take minutes to compile it.
 const HEAD8 = 32u;
 
 fn add_all_scores(panel: u32, place: u32) {

@@ -1,5 +1,5 @@
-// Heads of 96 components; four octets at a time, written out: a loop over them would index the
-// registers of a row by a variable.
+// Heads of 96 components; scores by four octets, values by eight or four, written out: a loop over
+// them would index the registers of a row by a variable.
 const HEAD8 = 12u;
 
 fn add_all_scores(panel: u32, place: u32) {

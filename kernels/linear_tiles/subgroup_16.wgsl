@@ -1,4 +1,4 @@
-// A tile of 16 rows: in two tiles of columns: every lane loads 8 neighbouring k of two rows.
+// A tile of 16 rows in two tiles of columns: every lane loads 8 neighbouring k of two rows.
 const TILE_ROWS = 16u;
 const TILES = 2u;
 

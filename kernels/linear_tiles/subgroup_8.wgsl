@@ -1,4 +1,4 @@
-// A tile of 8 rows: in two tiles of columns: every lane loads 8 neighbouring k of one row.
+// A tile of 8 rows in two tiles of columns: every lane loads 8 neighbouring k of one row.
 const TILE_ROWS = 8u;
 const TILES = 2u;
 

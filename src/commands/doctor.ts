@@ -197,9 +197,9 @@ function smallerWeights(weights: Config["weights"]): string {
 /** The rule of `--weights`: half-precision files stay as they are unless told otherwise. */
 function memoryOf(
   { directory, ...options }: ModelSource,
-  { weights, maxConcurrent, context }: Config,
+  { weights, maxConcurrent, context, engines }: Config,
 ): MemoryEstimate {
   using checkpoint = Checkpoint.open(directory, options);
   const format = weights ?? defaultFormat(checkpoint);
-  return estimateServing(checkpoint, { format, maxConcurrent, context });
+  return estimateServing(checkpoint, { format, maxConcurrent, context, engines: engines ?? 1 });
 }

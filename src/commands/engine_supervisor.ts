@@ -77,6 +77,14 @@ export class EngineSupervisor {
     if (left > 0) await delay(left);
   }
 
+  /** Ends the Worker of an engine that has failed. */
+  dismiss(): void {
+    if (this.#worker === null) return;
+    this.#worker.terminate();
+    this.#worker = null;
+    this.#dismissedAt = performance.now();
+  }
+
   #welcome(): void {
     const isBack = this.#failures > 0;
     this.#failures = 0;
@@ -85,7 +93,7 @@ export class EngineSupervisor {
 
   #replace(failure: StartFailure): void {
     if (this.#isClosed) return;
-    this.#dismiss();
+    this.dismiss();
     const waitMs = this.#failures === 0 ? 0 : 1000 * 2 ** (this.#failures - 1);
     this.#failures += 1;
     this.#options.onFailure?.(failure);
@@ -93,13 +101,6 @@ export class EngineSupervisor {
       this.#worker = this.#startWorker();
       this.engine.attach(this.#worker);
     }, Math.min(waitMs, LONGEST_WAIT_MS));
-  }
-
-  #dismiss(): void {
-    if (this.#worker === null) return;
-    this.#worker.terminate();
-    this.#worker = null;
-    this.#dismissedAt = performance.now();
   }
 
   #startWorker(): EngineWorker {

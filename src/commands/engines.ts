@@ -32,6 +32,8 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
   readonly chatTemplate: Config["chatTemplate"];
   /** Called while the model loads. */
   readonly onProgress?: NonNullable<EngineClientOptions["onProgress"]>;
+  /** Told of engines that fail and come back; else stderr is. */
+  readonly report?: (message: string) => void;
   /** Makes the Worker that the engine runs in: another module for tests of what can go wrong. */
   readonly createWorker?: () => UnopenedWorker;
 }
@@ -45,22 +47,27 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
  * comes with the engine's `ready`.
  */
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
+  const { report = console.error } = options;
   const text = readText(source, options);
   const first = superviseEngine(source, options, 0);
   const pool = new EnginePool(first.engine);
   const supervisors = [first];
   let isClosed = false;
-  const startOthers = () => {
-    while (!isClosed && supervisors.length < options.engines) {
-      const other = superviseEngine(source, options, supervisors.length);
-      other.engine.ready.catch((error: Error) => {
-        console.error(`${source.id}: one engine less: ${error.message}`);
-      });
-      supervisors.push(other);
-      pool.add(other.engine);
-    }
+  const startOther = (index: number) => {
+    const other = superviseEngine(source, options, index);
+    supervisors.push(other);
+    pool.add(other.engine);
+    other.engine.ready.catch((error: Error) => {
+      pool.remove(other.engine);
+      other.dismiss();
+      const { slots } = other.engine.stats;
+      report(`${source.id}: one engine less, ${slots} sequences fewer at a time: ${error.message}`);
+    });
   };
-  first.engine.ready.then(startOthers, () => {}); // Reported to those who ask.
+  first.engine.ready.then(() => {
+    if (isClosed) return;
+    for (let index = 1; index < options.engines; index++) startOther(index);
+  }).catch(() => {}); // Reported to those who ask.
   const close = async () => {
     isClosed = true;
     await Promise.all(supervisors.map((each) => each.close()));
@@ -75,10 +82,12 @@ function superviseEngine(
   index: number,
 ): EngineSupervisor {
   const { weights, tune, prefixCache, contextLength, memoryBytes, engines, ...rest } = options;
-  const { createWorker = createEngineWorker, onProgress, ...others } = rest;
+  const { createWorker = createEngineWorker, report = console.error, onProgress, ...others } = rest;
   const shareOf = (total: number) => Math.floor((total + engines - 1 - index) / engines);
   const slots = shareOf(options.maxConcurrent);
-  const settings = { weights, tune, prefixCache, contextLength, slots };
+  // Others would measure beside one that serves, and find out little.
+  const isTuned = tune && index === 0;
+  const settings = { weights, tune: isTuned, prefixCache, contextLength, slots };
   // Where all of it holds one engine alone, one there shall be.
   const share = memoryBytes === null || index === 0
     ? memoryBytes
@@ -95,8 +104,8 @@ function superviseEngine(
       worker.postMessage(open);
       return worker;
     },
-    onFailure: ({ message }) => console.error(`${source.id}: the engine failed: ${message}`),
-    onRecovery: () => console.error(`${source.id}: the engine is back`),
+    onFailure: ({ message }) => report(`${source.id}: the engine failed: ${message}`),
+    onRecovery: () => report(`${source.id}: the engine is back`),
   });
 }
 

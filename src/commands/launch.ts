@@ -112,14 +112,14 @@ async function withAdapter(invocation: Invocation): Promise<Invocation> {
   return { args: invocation.args, environment };
 }
 
-/** Adds, where the CPU is the device, how its cores are to be used. */
+/** Adds, where Mesa's software driver is the device, how the cores are to be used. */
 async function withCores(
   name: Parameters<typeof shareCores>[0],
   invocation: Invocation,
 ): Promise<Invocation> {
   const { args } = invocation;
   const { adapter, environment } = await prepare(invocation);
-  if (!adapter.isCpu) return { args, environment };
+  if (!/llvmpipe|lavapipe/i.test(adapter.name)) return { args, environment };
   const { hardwareConcurrency } = navigator;
   return { args, environment: shareCores(name, { args, environment }, hardwareConcurrency) };
 }

@@ -10,18 +10,27 @@ export interface ServingOptions {
   /** See {@linkcode readFamilyConfig}. */
   readonly context: number;
   readonly maxConcurrent: number;
+  /** Engines that share the sequences; 1 where left out. */
+  readonly engines?: number;
 }
 
 /**
- * Estimates what a model takes on the device when it is served.
+ * Estimates what a model takes on the devices of its engines, all together, when it is served.
  *
  * @throws {CheckpointError} If the checkpoint is damaged or of an unknown family.
  */
 export function estimateServing(
   checkpoint: Checkpoint,
-  { format, context, maxConcurrent }: ServingOptions,
+  { format, context, maxConcurrent, engines = 1 }: ServingOptions,
 ): MemoryEstimate {
   const config = readFamilyConfig(checkpoint, { contextLength: context });
   const { pages: scorePages } = scorerLimits({ config }, SERVED_SCORING);
-  return estimateMemory(config, { format, slots: maxConcurrent, scorePages });
+  const slots = Math.ceil(maxConcurrent / engines);
+  const { weights, cache, scratch, total } = estimateMemory(config, { format, slots, scorePages });
+  return {
+    weights: weights * engines,
+    cache: cache * engines,
+    scratch: scratch * engines,
+    total: total * engines,
+  };
 }

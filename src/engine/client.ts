@@ -111,6 +111,7 @@ export class EngineClient implements OwnedEngine {
       slots,
       waiting,
       running: this.#channels.size - waiting,
+      scorings: this.#scorings.size,
     };
   }
 

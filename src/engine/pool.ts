@@ -10,7 +10,7 @@ import type { ScoreRequest, Scoring } from "./score.ts";
 
 /**
  * Engines of one model, each on a device of its own, as one: it is ready as soon as the first one is,
- * and a sequence goes to the one with the most free slots.
+ * and a sequence goes to the one with the most free slots. There it stays, also while it waits.
  */
 export class EnginePool implements OwnedEngine {
   readonly #first: OwnedEngine;
@@ -26,6 +26,11 @@ export class EnginePool implements OwnedEngine {
   add(engine: OwnedEngine): void {
     if (this.#isDraining) engine.drain();
     this.#engines.push(engine);
+  }
+
+  /** Lets go of one that was added and did not start. */
+  remove(engine: OwnedEngine): void {
+    this.#engines.splice(this.#engines.indexOf(engine), 1);
   }
 
   get ready(): Promise<ModelInfo> {
@@ -59,7 +64,10 @@ export class EnginePool implements OwnedEngine {
   }
 
   score(request: ScoreRequest): Scoring {
-    return this.#place(1)[0]!.score(request);
+    const [engine = this.#first] = this.#ready.toSorted((a, b) =>
+      a.stats.scorings - b.stats.scorings || freeSlots(b) - freeSlots(a)
+    );
+    return engine.score(request);
   }
 
   drain(): void {
@@ -71,16 +79,25 @@ export class EnginePool implements OwnedEngine {
     await Promise.all(this.#engines.map((engine) => engine.idle()));
   }
 
+  get #ready(): OwnedEngine[] {
+    return this.#engines.filter(({ status }) => status === "ready");
+  }
+
   /** An engine for each of so many sequences. Where none is ready, the first one says why. */
   #place(sequences: number): OwnedEngine[] {
-    const ready = this.#engines.filter(({ status }) => status === "ready");
-    const free = ready.map(({ stats }) => stats.slots - stats.running - stats.waiting);
+    const places = this.#ready.map((engine) => ({ engine, free: freeSlots(engine) }));
     return Array.from({ length: sequences }, () => {
-      const most = free.indexOf(Math.max(...free));
-      free[most]! -= 1;
-      return ready[most] ?? this.#first;
+      const [place] = places.toSorted((a, b) => b.free - a.free);
+      if (!place) return this.#first;
+      place.free -= 1;
+      return place.engine;
     });
   }
+}
+
+/** Slots that are free; below 0 as many sequences wait. */
+function freeSlots({ stats }: OwnedEngine): number {
+  return stats.slots - stats.running - stats.waiting;
 }
 
 function sumStats(a: EngineStats, b: EngineStats): EngineStats {
@@ -88,6 +105,7 @@ function sumStats(a: EngineStats, b: EngineStats): EngineStats {
   return {
     running: a.running + b.running,
     waiting: a.waiting + b.waiting,
+    scorings: a.scorings + b.scorings,
     slots: a.slots + b.slots,
     usedPages: a.usedPages + b.usedPages,
     freePages: a.freePages + b.freePages,

@@ -166,6 +166,8 @@ export interface EngineStats {
   /** Sequences taken that have not ended, and those of them that wait for a slot. */
   readonly running: number;
   readonly waiting: number;
+  /** Scorings taken that have not ended. */
+  readonly scorings: number;
   /** Sequences that can run at a time. */
   readonly slots: number;
   readonly usedPages: number;

@@ -1,49 +1,52 @@
-import { resolve } from "@std/path";
 import { Gpu } from "../../src/gpu/mod.ts";
+import { TestServer } from "../support/test_server.ts";
 import { median } from "./cpu.ts";
 import type { Figures } from "./figures.ts";
 
-const ROOT = resolve(import.meta.dirname!, "../..");
-const PORT = 18_441;
 const CLIENTS = [1, 2, 4, 16];
 const TOKENS = 128;
 const ROUNDS = 3;
 
-const NO_THREADS = { LP_NUM_THREADS: "0" };
-const PER_CORE = { ...NO_THREADS, BD_ENGINES: String(navigator.hardwareConcurrency) };
-/** Ways to use the cores, by name. */
-const WAYS = {
-  "one engine on all cores": {},
-  "one engine without threads": NO_THREADS,
-  "an engine a core": PER_CORE,
+/** As many as `deno task serve` would start at most. */
+const ENGINES = String(Math.min(8, navigator.hardwareConcurrency));
+const ALL_CORES = "one engine on all cores";
+const PER_CORE = "an engine a core";
+/** Ways to use the cores, by name. What is empty counts as unset. */
+const WAYS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  [ALL_CORES]: { BD_ENGINES: "", LP_NUM_THREADS: "" },
+  "one engine without threads": { BD_ENGINES: "", LP_NUM_THREADS: "0" },
+  [PER_CORE]: { BD_ENGINES: ENGINES, LP_NUM_THREADS: "0" },
 };
 
 /** What clients of the shipped model get over HTTP, by how a software adapter uses the cores. */
 export async function benchEngines(): Promise<Figures> {
   if (!await isSoftwareAdapter()) return {};
-  await using servers = new AsyncDisposableStack();
-  const names = Object.keys(WAYS) as (keyof typeof WAYS)[]; // The keys of a record.
-  for (const [i, name] of names.entries()) servers.use(await Server.start(PORT + i, WAYS[name]));
-  const rates = new Map(names.map((name) => [name, CLIENTS.map((): number[] => [])]));
+  await using all = new AsyncDisposableStack();
+  const servers: TestServer[] = [];
+  for (const environment of Object.values(WAYS)) {
+    const server = await TestServer.startWithDeviceIn(environment, "--max-concurrent", "16");
+    servers.push(all.use(server));
+  }
+  // By way and by number of clients.
+  const rates = servers.map(() => CLIENTS.map((): number[] => []));
   // The first round compiles, and is not counted.
   for (let round = -1; round < ROUNDS; round++) {
     for (const [n, clients] of CLIENTS.entries()) {
-      for (const [i, name] of names.entries()) {
-        const rate = await tokensPerSecond(PORT + i, clients);
-        if (round >= 0) rates.get(name)![n]!.push(rate); // Filled above.
+      for (const [i, server] of servers.entries()) {
+        const rate = await tokensPerSecond(server, clients);
+        if (round >= 0) rates[i]![n]!.push(rate);
       }
     }
   }
   const figures: Figures = {};
   for (const [n, clients] of CLIENTS.entries()) {
     const by = `shipped model over HTTP, ${clients} at a time`;
-    for (const name of names) {
-      const value = median(rates.get(name)![n]!);
-      figures[`${by}, ${name}`] = { value, unit: "tokens/s by the clock" };
+    for (const [i, way] of Object.keys(WAYS).entries()) {
+      figures[`${by}, ${way}`] = { value: median(rates[i]![n]!), unit: "tokens/s by the clock" };
     }
-    figures[`${by}, an engine a core / one on all`] = {
-      value: figures[`${by}, an engine a core`]!.value /
-        figures[`${by}, one engine on all cores`]!.value,
+    figures[`${by}, ${PER_CORE} / ${ALL_CORES}`] = {
+      // Just filled.
+      value: figures[`${by}, ${PER_CORE}`]!.value / figures[`${by}, ${ALL_CORES}`]!.value,
       unit: "times",
       goal: { atLeast: 1 },
     };
@@ -56,47 +59,13 @@ async function isSoftwareAdapter(): Promise<boolean> {
   return gpu.isCpu;
 }
 
-async function tokensPerSecond(port: number, clients: number): Promise<number> {
+async function tokensPerSecond(server: TestServer, clients: number): Promise<number> {
   const begin = performance.now();
   await Promise.all(Array.from({ length: clients }, async (_, seed) => {
-    const body = { prompt: "Once upon a time", max_tokens: TOKENS, seed, ignore_eos: true };
-    const response = await fetch(`http://127.0.0.1:${port}/v1/blocks`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
+    const request = { prompt: "Once upon a time", max_tokens: TOKENS, seed, ignore_eos: true };
+    const response = await server.post("/v1/blocks", request);
     const text = await response.text();
     if (!text.includes("event: done")) throw new Error(`Cannot measure: ${text.slice(-300)}`);
   }));
   return 1000 * clients * TOKENS / (performance.now() - begin);
-}
-
-/** The server with a setting of its own. */
-class Server implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-
-  private constructor(child: Deno.ChildProcess) {
-    this.#child = child;
-  }
-
-  static async start(port: number, env: Record<string, string>): Promise<Server> {
-    const flags = ["--port", String(port), "--max-concurrent", "16"];
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "main.ts", "serve", ...flags],
-      cwd: ROOT,
-      env,
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const lines = child.stdout.pipeThrough(new TextDecoderStream());
-    for await (const text of lines.values({ preventCancel: true })) {
-      if (text.includes("listening on")) break;
-    }
-    return new Server(child);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#child.status;
-  }
 }

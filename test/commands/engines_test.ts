@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { delay } from "@std/async";
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { startEngine } from "../../src/commands/engines.ts";
 import type { Generation } from "../../src/engine/request.ts";
+import { deadline } from "../support/deadline.ts";
 import { requestOf } from "../support/device_engine.ts";
 
 const OPTIONS = {
@@ -31,9 +33,10 @@ Deno.test("startEngine() shares slots among engines that give the same tokens", 
     assertEquals(engine.stats.slots, 3);
     // The other one starts now, and has room when it has its weights.
     const { size } = Deno.statSync(`${SHIPPED_MODEL.directory}/model.safetensors`);
-    while (engine.stats.memory.weights < 1.5 * size) {
-      await new Promise((done) => setTimeout(done, 10));
-    }
+    const both = async () => {
+      while (engine.stats.memory.weights < 1.5 * size) await delay(10);
+    };
+    await deadline(both(), "the second engine");
     const [alone] = await Promise.all(engine.submit([REQUEST]).map(tokensOf));
     assert(alone!.length > 0);
     const together = engine.submit([REQUEST, REQUEST, REQUEST]);
@@ -45,20 +48,38 @@ Deno.test("startEngine() shares slots among engines that give the same tokens", 
 });
 
 Deno.test("startEngine() does with one engine where memory holds no more", async () => {
-  const messages: string[] = [];
-  const { error } = console;
-  console.error = (text: string) => messages.push(text);
-  const running = startEngine(SHIPPED_MODEL, { ...OPTIONS, memoryBytes: 48 * 2 ** 20 });
+  const reported = Promise.withResolvers<string>();
+  const running = startEngine(SHIPPED_MODEL, {
+    ...OPTIONS,
+    memoryBytes: 48 * 2 ** 20,
+    report: reported.resolve,
+  });
+  const { engine } = running;
   try {
-    await running.engine.ready;
-    while (messages.length === 0) await new Promise((done) => setTimeout(done, 10));
-    assertMatch(messages[0]!, /^tinystories-bd3lm: one engine less: .*expected at most 24 MiB/);
-    const both = running.engine.submit([REQUEST, REQUEST]);
-    assertEquals(both.map(({ queuePosition }) => queuePosition), [0, 0]);
+    await engine.ready;
+    const message = await deadline(reported.promise, "the second engine's end");
+    assertMatch(message, /^tinystories-bd3lm: one engine less, 1 sequences fewer at a time: /);
+    assertMatch(message, /expected at most 24 MiB/);
+    assertEquals(engine.stats.slots, 2);
+    const both = engine.submit([REQUEST, REQUEST]);
     const [first, second] = await Promise.all(both.map(tokensOf));
     assertEquals(first, second);
   } finally {
-    console.error = error;
     await running.close();
   }
+});
+
+Deno.test("startEngine() can be closed while its other engines load", async () => {
+  const progress: number[] = [];
+  const running = startEngine(SHIPPED_MODEL, {
+    ...OPTIONS,
+    onProgress: (done) => progress.push(done),
+    report: (message) => progress.push(NaN, message.length),
+  });
+  await running.engine.ready;
+  const told = progress.length;
+  assertEquals(running.engine.stats.slots, 3);
+  await running.close();
+  // The bar is of the first engine alone, and nothing failed.
+  assertEquals(progress.length, told);
 });

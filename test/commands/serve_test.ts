@@ -52,9 +52,9 @@ async function generate(address: string, body: Record<string, unknown>): Promise
 }
 
 Deno.test("serve streams the shipped model to 32 clients at once, each as if alone", async () => {
-  await using server = new RunningDeno([...LAUNCH, "serve", "--port", "0"]);
+  await using server = new RunningDeno([...LAUNCH, "serve", "--port", "0", "--engines", "2"]);
   const { address, lines } = await addressOf(server);
-  assertMatch(lines.join("\n"), /^serving tinystories-bd3lm on ./m);
+  assertMatch(lines.join("\n"), /^serving tinystories-bd3lm on .*, 2 engines$/m);
   assertEquals(await (await fetch(`${address}/ready`)).json(), { status: "ready" });
   const bodies = Array.from({ length: 32 }, (_, seed) => ({
     prompt: PROMPTS[seed % PROMPTS.length],

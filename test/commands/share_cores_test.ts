@@ -27,9 +27,10 @@ for (
     [1, [], "1"],
     [64, [], "8"],
     [4, ["--max-concurrent", "3"], "3"],
+    [8, ["--model", SHIPPED_MODEL.directory, "--model", `b=${SHIPPED_MODEL.directory}`], "4"],
   ] as const
 ) {
-  Deno.test(`shareCores() of ${cores} cores with ${args.join(" ") || "no flags"}`, () => {
+  Deno.test(`shareCores() gives ${engines} engines to ${cores} cores with ${args.length} arguments`, () => {
     assertEquals(shareCores("serve", { args, environment: {} }, cores).BD_ENGINES, engines);
   });
 }
@@ -53,6 +54,16 @@ Deno.test("shareCores() leaves all cores to one engine of a large model", () => 
   });
 });
 
+Deno.test("shareCores() gives no more engines than memory holds", () => {
+  // One with all slots takes 42 MiB, two 71, three 101 and four 128: each has the weights, 13.
+  for (
+    const [mebibytes, engines] of [[130, "4"], [110, "3"], [80, "2"], [50, "1"], [1, "1"]] as const
+  ) {
+    const environment = { BD_DEVICE_MEMORY: String(mebibytes * 2 ** 20) };
+    assertEquals(shareCores("serve", { args: [], environment }, 4).BD_ENGINES, engines);
+  }
+});
+
 Deno.test("shareCores() does as the user says", () => {
   const share = (args: string[], environment: Record<string, string>) =>
     shareCores("serve", { args, environment }, 2);
@@ -60,6 +71,7 @@ Deno.test("shareCores() does as the user says", () => {
   assertEquals(share([], { BD_ENGINES: "1" }), { BD_ENGINES: "1" });
   assertEquals(share(["--engines", "4"], {}), { LP_NUM_THREADS: "0" });
   assertEquals(share([], { LP_NUM_THREADS: "2" }), { LP_NUM_THREADS: "2" });
+  assertEquals(share([], { LP_NUM_THREADS: "0" }), { BD_ENGINES: "2", LP_NUM_THREADS: "0" });
 });
 
 Deno.test("shareCores() leaves a directory without a model to the command", () => {

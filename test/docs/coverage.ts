@@ -136,6 +136,7 @@ export const EXCUSES: Readonly<Record<string, Excuse>> = {
   "deno task paper quality --texts 16": { why: MINUTES, task: "paper" },
   "deno task paper draw": { why: "plots_test.ts does", task: "paper" },
   "deno task bench": { why: MINUTES, task: "bench" },
+  "deno task bench engines": { why: MINUTES, task: "bench" },
   "deno task bench peers": { why: "it needs PyTorch", task: "bench" },
   "deno task bench nelbo": { why: MINUTES, task: "bench" },
   "deno task bench sizes": { why: MINUTES, task: "bench" },

@@ -88,6 +88,7 @@ Deno.test("EnginePool adds up what its engines hold", () => {
   assertEquals(pool.stats, {
     running: 2,
     waiting: 0,
+    scorings: 0,
     slots: 5,
     usedPages: 2,
     freePages: 4,
@@ -99,12 +100,28 @@ Deno.test("EnginePool adds up what its engines hold", () => {
   });
 });
 
-Deno.test("EnginePool scores on the engine with the most free slots", () => {
-  const [first, second] = [Line.ready(), Line.ready()];
+Deno.test("EnginePool scores on the engine with the fewest scorings, then the most free slots", () => {
+  const [first, second] = [Line.ready({ maxQueue: 0 }), Line.ready({ maxQueue: 0 })];
   const pool = poolOf(first, second);
   pool.submit([REQUEST]);
-  void pool.score({ windows: [] } as never);
-  assertEquals(second.sent.map(({ type }) => type), ["score"]);
+  const request = { windows: [] } as never;
+  void pool.score(request);
+  void pool.score(request);
+  const scored = ({ sent }: Line) => sent.flatMap(({ type }) => type === "score" ? [type] : []);
+  assertEquals([scored(first), scored(second)], [["score"], ["score"]]);
+  assertEquals(pool.stats.scorings, 2);
+  first.answer({ type: "scored", id: 1, scores: null });
+  assertEquals(pool.stats.scorings, 1);
+  void pool.score(request);
+  assertEquals([scored(first), scored(second)], [["score", "score"], ["score"]]);
+});
+
+Deno.test("EnginePool lets go of an engine that did not start", () => {
+  const [first, second] = [Line.ready(), new Line()];
+  const pool = poolOf(first, second);
+  assertEquals(pool.stats.slots, 4);
+  pool.remove(second.client);
+  assertEquals(pool.stats.slots, 2);
 });
 
 Deno.test("EnginePool drains engines that come later, too, and is idle when all are", async () => {

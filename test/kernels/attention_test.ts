@@ -121,7 +121,7 @@ for (const [format, headSize] of [["f32", 12], ["f16", 12], ["f32", 96]] as cons
 }
 
 // Every edge of a subgroup's rows.
-for (const headSize of [12, 96]) {
+for (const headSize of [12, 96, 256]) {
   gpuTest(`attention() mixes sequences in any way with heads of ${headSize}`, async (gpu) => {
     const slots = Array.from({ length: 6 }, (_, slot) => [2 * slot, 2 * slot + 1]);
     for (const length of [1, 2, 7, 8, 9, 15, 16, 17, 33]) {
@@ -209,7 +209,7 @@ for (const format of FORMATS) {
 }
 
 // Drivers that count the iterations of loops leave them early, in silence: long contexts show it.
-for (const [headSize, keys] of [[64, 4096], [128, 4096], [256, 4096], [32, 33_000]] as const) {
+for (const [headSize, keys] of [[64, 4096], [128, 32_752], [256, 4096], [32, 33_000]] as const) {
   gpuTest(`attention() sees ${keys} keys with heads of ${headSize}`, async (gpu) => {
     const pages = Array.from({ length: Math.ceil(keys / 16) }, (_, i) => i);
     const ranges = [[0, keys], [0, 2048], [5, 11], [3, 2049], [2043, keys]];

@@ -84,6 +84,7 @@ export class ScriptedEngine implements Engine {
   get stats(): EngineStats {
     return {
       running: this.#running,
+      scorings: 0,
       waiting: this.#waiting.length,
       slots: this.#script.maxConcurrent ?? 8,
       usedPages: this.#running,

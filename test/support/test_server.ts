@@ -33,6 +33,14 @@ export class TestServer implements AsyncDisposable {
     return await TestServer.#start({}, flags);
   }
 
+  /** The same with an environment beside this process's own. */
+  static async startWithDeviceIn(
+    environment: Readonly<Record<string, string>>,
+    ...flags: string[]
+  ): Promise<TestServer> {
+    return await TestServer.#start(environment, flags);
+  }
+
   static async #start(
     environment: Readonly<Record<string, string>>,
     flags: readonly string[],
