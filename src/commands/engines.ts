@@ -1,6 +1,6 @@
 import { type EngineClientOptions, EngineStartError } from "../engine/client.ts";
 import { EnginePool } from "../engine/pool.ts";
-import type { OwnedEngine } from "../engine/request.ts";
+import { type OwnedEngine, SequenceError } from "../engine/request.ts";
 import type { LoadedModel } from "../server/loaded_models.ts";
 import { PlainChatTemplate } from "../text/chat_template.ts";
 import { readFamilyConfig } from "../model/mod.ts";
@@ -23,7 +23,7 @@ type UnopenedWorker = EngineWorker & { postMessage(message: OpenEngine): void };
 
 /** How an engine is opened. */
 export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slots"> {
-  /** Devices that share the work: each has the weights, and its part of the slots and the queue. */
+  /** Devices that share the work: each has the weights, and its part of the slots. */
   readonly engines: number;
   /** At least one for each engine. */
   readonly maxConcurrent: number;
@@ -49,12 +49,14 @@ export interface StartOptions extends Omit<OpenEngine, "id" | "directory" | "slo
 export function startEngine(source: ModelSource, options: StartOptions): RunningModel {
   const { report = console.error } = options;
   const text = readText(source, options);
-  const first = superviseEngine(source, options, 0);
-  const pool = new EnginePool(first.engine);
+  const supervise = (index: number) =>
+    superviseEngine(source, { ...options, onRoom: () => pool.serveLine() }, index);
+  const first = supervise(0);
+  const pool = new EnginePool(first.engine, options);
   const supervisors = [first];
   let isClosed = false;
   const startOther = (index: number) => {
-    const other = superviseEngine(source, options, index);
+    const other = supervise(index);
     supervisors.push(other);
     pool.add(other.engine);
     other.engine.ready.catch((error: Error) => {
@@ -70,6 +72,7 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
   }).catch(() => {}); // Reported to those who ask.
   const close = async () => {
     isClosed = true;
+    pool.abort(new SequenceError("draining", "The server is shutting down"));
     await Promise.all(supervisors.map((each) => each.close()));
   };
   return { engine: pool, ...text, close };
@@ -78,13 +81,12 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
 /** Starts one of a model's engines. */
 function superviseEngine(
   source: ModelSource,
-  options: StartOptions,
+  options: StartOptions & Pick<EngineClientOptions, "onRoom">,
   index: number,
 ): EngineSupervisor {
   const { weights, tune, prefixCache, contextLength, memoryBytes, engines, ...rest } = options;
   const { createWorker = createEngineWorker, report = console.error, onProgress, ...others } = rest;
-  const shareOf = (total: number) => Math.floor((total + engines - 1 - index) / engines);
-  const slots = shareOf(options.maxConcurrent);
+  const slots = Math.floor((options.maxConcurrent + engines - 1 - index) / engines);
   // Others would measure beside one that serves, and find out little.
   const isTuned = tune && index === 0;
   const settings = { weights, tune: isTuned, prefixCache, contextLength, slots };
@@ -98,7 +100,6 @@ function superviseEngine(
     // The bar shows the first one.
     ...(index === 0 && onProgress && { onProgress }),
     maxConcurrent: slots,
-    maxQueue: shareOf(options.maxQueue),
     startWorker: () => {
       const worker = createWorker();
       worker.postMessage(open);

@@ -35,7 +35,6 @@ export async function openProfiledModel(
   using progress = new ProgressBar(processOutput(Deno.stderr), "loading");
   const engine = new EngineClient(port1, {
     maxConcurrent: 1,
-    maxQueue: 0,
     onProgress: (...told) => progress.update(...told),
   });
   const denoiser = Promise.withResolvers<TimedDenoiser>();

@@ -10,25 +10,22 @@ import type {
 } from "./protocol.ts";
 import {
   BusyError,
+  busyCode,
   type EngineStats,
   type Generation,
   type ModelInfo,
-  type OwnedEngine,
+  type PooledEngine,
   SequenceError,
   type SequenceRequest,
 } from "./request.ts";
 import type { ScoreRequest, Scoring, TextScore } from "./score.ts";
 
-/** How many sequences may be under way. */
-export interface EngineCapacity {
+/** How an {@linkcode EngineClient} is made. */
+export interface EngineClientOptions {
   /** Sequences that run at a time: the slots of the engine. */
   readonly maxConcurrent: number;
-  /** Sequences that wait. */
-  readonly maxQueue: number;
-}
-
-/** How an {@linkcode EngineClient} is made. */
-export interface EngineClientOptions extends EngineCapacity {
+  /** Called when more sequences can be taken than before, and when none can be any more. */
+  readonly onRoom?: () => void;
   /** Called while the model loads for the first time. */
   readonly onProgress?: (done: number, total: number, stage: StartStage) => void;
   /** Called when sequences are taken, for the first time and after a failure. */
@@ -56,15 +53,14 @@ export class EngineStartError extends Error {
 }
 
 /** The main isolate's end of the port: the engine as the server sees it. */
-export class EngineClient implements OwnedEngine {
+export class EngineClient implements PooledEngine {
   #port: Port<FromEngine, ToEngine>;
   readonly #options: EngineClientOptions;
   readonly #channels = new Map<number, Channel>();
   readonly #scorings = new Map<number, PromiseWithResolvers<readonly TextScore[] | null>>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
-  #state: Exclude<OwnedEngine["status"], "draining"> = "loading";
-  #isDraining = false;
+  #state: Exclude<PooledEngine["status"], "draining"> = "loading";
   #nextId = 0;
   /** As the Worker told last, counts summed up. */
   #load = NOTHING;
@@ -98,30 +94,30 @@ export class EngineClient implements OwnedEngine {
     return this.#model;
   }
 
-  get status(): OwnedEngine["status"] {
-    return this.#isDraining ? "draining" : this.#state;
+  get status(): PooledEngine["status"] {
+    return this.#state;
   }
 
   get stats(): EngineStats {
-    const { maxConcurrent: slots } = this.#options;
-    const waiting = Math.max(0, this.#channels.size - slots);
     return {
       ...this.#load,
       losses: this.#losses,
-      slots,
-      waiting,
-      running: this.#channels.size - waiting,
+      slots: this.#options.maxConcurrent,
+      waiting: 0,
+      running: this.#channels.size,
       scorings: this.#scorings.size,
     };
   }
 
   submit(requests: readonly SequenceRequest[]): Generation[] {
-    this.#expectRoom({ sequences: requests.length, scorings: 0 });
+    this.#expectReady();
+    const { maxConcurrent } = this.#options;
+    if (this.#channels.size + requests.length > maxConcurrent) throw new BusyError("queue_full");
     return requests.map((request) => this.#submit(request));
   }
 
   score(request: ScoreRequest): Scoring {
-    this.#expectRoom({ sequences: 0, scorings: 1 });
+    this.#expectReady();
     const id = this.#nextId++;
     const scores = Promise.withResolvers<readonly TextScore[] | null>();
     scores.promise.catch(() => {}); // Reported to those who ask.
@@ -131,11 +127,6 @@ export class EngineClient implements OwnedEngine {
       if (this.#scorings.has(id)) this.#port.postMessage({ type: "cancel", id });
     };
     return { scores: scores.promise, cancel };
-  }
-
-  /** Takes nothing more; what is under way goes on. */
-  drain(): void {
-    this.#isDraining = true;
   }
 
   /** Resolves when nothing is under way. */
@@ -163,6 +154,7 @@ export class EngineClient implements OwnedEngine {
     this.#closed.resolve();
     this.abort(new SequenceError("device_lost", "The engine failed"));
     if (this.#model) this.#options.onFailure?.(failure);
+    this.#options.onRoom?.();
   }
 
   /**
@@ -176,22 +168,12 @@ export class EngineClient implements OwnedEngine {
     await this.#closed.promise;
   }
 
-  /**
-   * Checks that more can be taken. One scoring runs beside the sequences; others wait in one line
-   * with them.
-   */
-  #expectRoom(more: { readonly sequences: number; readonly scorings: number }): void {
+  #expectReady(): void {
     const { status } = this;
     if (status !== "ready") throw new BusyError(busyCode(status));
-    const { maxConcurrent, maxQueue } = this.#options;
-    const sequences = this.#channels.size + more.sequences - maxConcurrent;
-    const scorings = this.#scorings.size + more.scorings - 1;
-    const waiting = Math.max(0, sequences) + Math.max(0, scorings);
-    if (waiting > maxQueue) throw new BusyError("queue_full");
   }
 
   #submit(request: SequenceRequest): Generation {
-    const queuePosition = Math.max(0, this.#channels.size - this.#options.maxConcurrent);
     const id = this.#nextId++;
     const cancel = () => {
       if (this.#channels.has(id)) this.#port.postMessage({ type: "cancel", id });
@@ -199,7 +181,7 @@ export class EngineClient implements OwnedEngine {
     const channel = new Channel(cancel);
     this.#channels.set(id, channel);
     this.#port.postMessage({ type: "submit", id, request });
-    return { queuePosition, events: channel, cancel };
+    return { queuePosition: 0, events: channel, cancel };
   }
 
   #receive(message: FromEngine): void {
@@ -211,13 +193,16 @@ export class EngineClient implements OwnedEngine {
         this.#model = message.model;
         this.#state = "ready";
         this.#options.onReady?.();
-        return this.#ready.resolve(message.model);
+        this.#ready.resolve(message.model);
+        return this.#options.onRoom?.();
       case "load":
         return void (this.#load = sumCounts(this.#load, message.load));
       case "event": {
         const channel = this.#channels.get(message.id);
-        if (message.event.type === "end") this.#channels.delete(message.id);
-        return channel?.push(message.event);
+        const isEnd = message.event.type === "end";
+        if (isEnd) this.#channels.delete(message.id);
+        channel?.push(message.event);
+        return isEnd ? this.#options.onRoom?.() : undefined;
       }
       case "scored":
         return this.#takeScoring(message.id)?.resolve(message.scores);
@@ -226,7 +211,8 @@ export class EngineClient implements OwnedEngine {
         this.#takeScoring(message.id)?.reject(error);
         const channel = this.#channels.get(message.id);
         this.#channels.delete(message.id);
-        return channel?.fail(error);
+        channel?.fail(error);
+        return this.#options.onRoom?.();
       }
       case "failed":
         return this.fail(message.failure);
@@ -249,16 +235,4 @@ function sumCounts(before: EngineLoad, now: EngineLoad): EngineLoad {
     commitPasses: before.commitPasses + now.commitPasses,
     prefixCache: addUse(before.prefixCache, now.prefixCache),
   };
-}
-
-function busyCode(status: Exclude<OwnedEngine["status"], "ready">): BusyError["code"] {
-  switch (status) {
-    case "loading":
-      return "model_loading";
-    case "draining":
-      return "draining";
-    case "device_lost":
-    case "failed":
-      return "device_lost";
-  }
 }

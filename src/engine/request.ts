@@ -100,6 +100,19 @@ export class BusyError extends Error {
   }
 }
 
+/** Why an engine takes nothing where it stands. */
+export function busyCode(status: Exclude<Engine["status"], "ready">): BusyError["code"] {
+  switch (status) {
+    case "loading":
+      return "model_loading";
+    case "draining":
+      return "draining";
+    case "device_lost":
+    case "failed":
+      return "device_lost";
+  }
+}
+
 /** A running or waiting sequence, seen from outside the engine. */
 export interface Generation {
   /** Sequences waiting before this one at submission; 0 when it runs at once. */
@@ -147,18 +160,22 @@ export interface Engine {
   readonly stats: EngineStats;
 }
 
-/** An engine as the program has it that starts and ends it. */
-export interface OwnedEngine extends Engine {
+/** One of the engines that serve a model. It takes no more sequences than it has slots. */
+export interface PooledEngine extends Engine {
   /**
    * Resolves when sequences are taken.
    *
    * @throws {EngineStartError} If the engine does not start.
    */
   readonly ready: Promise<ModelInfo>;
-  /** Takes nothing more; what is under way goes on. */
-  drain(): void;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
+}
+
+/** Engines of a model as the program has them that starts and ends them. */
+export interface OwnedEngine extends PooledEngine {
+  /** Takes nothing more; what is under way goes on. */
+  drain(): void;
 }
 
 /** What an engine holds now and has done since its start. */

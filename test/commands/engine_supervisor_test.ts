@@ -46,7 +46,6 @@ class Stage {
   constructor() {
     this.supervisor = new EngineSupervisor({
       maxConcurrent: 2,
-      maxQueue: 1,
       startWorker: () => {
         const worker = new FakeWorker();
         this.workers.push(worker);
@@ -213,7 +212,6 @@ Deno.test("EngineSupervisor.close() waits a second at most, and not for one that
 Deno.test("EngineSupervisor.close() while the device is lost leaves no timer behind", async () => {
   const waiting = Stage.ready();
   waiting.worker.say({ type: "failed", failure: LOSS });
-  waiting.engine.drain();
   await waiting.engine.idle();
   await waiting.supervisor.close();
   assertEquals([waiting.scheduled, waiting.workers.length], [[], 1]);

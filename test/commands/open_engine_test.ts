@@ -40,8 +40,7 @@ class Run implements AsyncDisposable {
     this.failure = failure.promise;
     const onProgress = (_done: number, _total: number, stage: StartStage) =>
       void this.stages.push(stage);
-    const limits = { maxConcurrent: 2, maxQueue: 10 };
-    this.client = new EngineClient(port1, { ...limits, onFailure, onProgress });
+    this.client = new EngineClient(port1, { maxConcurrent: 12, onFailure, onProgress });
     const afterSubmit = (burst: number) => {
       if (burst === options.lossyBurst) this.loseDevice();
     };

@@ -109,16 +109,6 @@ for (
   });
 }
 
-Deno.test("EngineClient that drains stays so when the device is lost, and is idle", async () => {
-  const line = Line.ready();
-  line.client.submit([REQUEST]);
-  line.client.drain();
-  const idle = line.client.idle();
-  line.answer({ type: "failed", failure: LOSS });
-  await idle;
-  assertEquals([line.client.status, refusal(line.client)], ["draining", "draining"]);
-});
-
 Deno.test("EngineClient reports every failure of an engine that was ready, and what follows", () => {
   const told: string[] = [];
   const options: Partial<EngineClientOptions> = {

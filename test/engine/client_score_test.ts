@@ -2,8 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { EngineClient } from "../../src/engine/client.ts";
 import { BusyError, SequenceError } from "../../src/engine/request.ts";
 import type { ScoreRequest } from "../../src/engine/score.ts";
-import { END, Line, refusal, REQUEST } from "../support/engine_line.ts";
-import { BYTE_MODEL } from "../support/scripted_engine.ts";
+import { Line, refusal, REQUEST } from "../support/engine_line.ts";
 import { halves } from "../support/scripted_score.ts";
 
 const SCORE: ScoreRequest = {
@@ -29,7 +28,7 @@ Deno.test("EngineClient.score() asks the engine, and hands over what it answers"
 });
 
 Deno.test("EngineClient.score() is told what fails, and what was cancelled", async () => {
-  const line = Line.ready({ maxQueue: 9 });
+  const line = Line.ready();
   const [failed, cancelled, lost] = [0, 1, 2].map(() => line.client.score(SCORE));
   line.answer({ type: "error", id: 0, code: "internal_error", message: "no numbers" });
   const error = await assertRejects(() => failed!.scores, SequenceError, "no numbers");
@@ -46,44 +45,25 @@ Deno.test("EngineClient.score() is told what fails, and what was cancelled", asy
   assertEquals((await assertRejects(() => lost!.scores, SequenceError)).code, "device_lost");
 });
 
-Deno.test("EngineClient.score() takes one beside the sequences, others in their line", () => {
-  // Two run, one waits.
-  const line = Line.ready();
-  line.client.submit([REQUEST, REQUEST]);
+Deno.test("EngineClient.score() takes no slot of a sequence", () => {
+  const line = Line.ready({ maxConcurrent: 1 });
   line.client.score(SCORE);
-  line.client.score(SCORE);
-  assertEquals([scoreRefusal(line.client), refusal(line.client)], ["queue_full", "queue_full"]);
-  // The one that ran is over, and the other runs.
-  line.answer({ type: "scored", id: 2, scores: SCORES });
   line.client.submit([REQUEST]);
-  assertEquals([scoreRefusal(line.client), refusal(line.client)], ["queue_full", "queue_full"]);
-  line.event(0, END);
-  line.client.score(SCORE);
-  assertEquals([scoreRefusal(line.client), refusal(line.client)], ["queue_full", "queue_full"]);
-});
-
-Deno.test("EngineClient without a queue scores one at a time, and keeps its places", () => {
-  const line = Line.ready({ maxConcurrent: 1, maxQueue: 0 });
-  line.client.score(SCORE);
-  assertEquals(scoreRefusal(line.client), "queue_full");
-  line.client.submit([REQUEST]);
-  assertEquals(line.client.stats.running, 1);
+  assertEquals([line.client.stats.running, line.client.stats.scorings], [1, 1]);
   assertEquals(refusal(line.client), "queue_full");
 });
 
 Deno.test("EngineClient takes nothing to score unless it is ready", () => {
   const line = new Line();
   assertEquals(scoreRefusal(line.client), "model_loading");
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  line.client.drain();
-  assertEquals(scoreRefusal(line.client), "draining");
+  line.answer({ type: "failed", failure: { kind: "gpu", message: "gone" } });
+  assertEquals(scoreRefusal(line.client), "device_lost");
 });
 
 Deno.test("EngineClient is idle when the last scoring is over, whatever became of it", async () => {
-  const line = Line.ready({ maxQueue: 9 });
+  const line = Line.ready();
   line.client.score(SCORE);
   line.client.score(SCORE);
-  line.client.drain();
   let isIdle = false;
   const idle = line.client.idle().then(() => isIdle = true);
   line.answer({ type: "scored", id: 0, scores: SCORES });

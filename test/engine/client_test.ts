@@ -26,32 +26,29 @@ Deno.test("EngineClient rejects those who wait for an engine that does not start
   assertEquals([line.client.status, refusal(line.client)], ["failed", "device_lost"]);
 });
 
-Deno.test("EngineClient takes as many sequences as run and wait", () => {
+Deno.test("EngineClient takes as many sequences as there are slots", () => {
   const line = Line.ready();
-  const positions = [0, 1, 2].map(() => line.client.submit([REQUEST])[0]!.queuePosition);
-  assertEquals(positions, [0, 0, 0]);
+  const taken = line.client.submit([REQUEST, REQUEST]);
+  assertEquals(taken.map(({ queuePosition }) => queuePosition), [0, 0]);
   assertEquals(refusal(line.client), "queue_full");
-  assertEquals(line.sent.map((each) => "id" in each && each.id), [0, 1, 2]);
+  assertEquals(line.sent.map((each) => "id" in each && each.id), [0, 1]);
   line.event(1, END);
-  assertEquals(line.client.submit([REQUEST])[0]!.queuePosition, 0);
+  line.client.submit([REQUEST]);
   assertEquals(refusal(line.client), "queue_full");
 });
 
-Deno.test("EngineClient tells how many wait before a sequence", () => {
-  const line = new Line({ maxConcurrent: 1, maxQueue: 3 });
+Deno.test("EngineClient tells when it may have room, and when there is none any more", () => {
+  let calls = 0;
+  const line = new Line({ onRoom: () => calls++ });
   line.answer({ type: "ready", model: BYTE_MODEL });
-  const positions = Array.from(
-    { length: 4 },
-    () => line.client.submit([REQUEST])[0]!.queuePosition,
-  );
-  assertEquals(positions, [0, 0, 1, 2]);
-});
-
-Deno.test("EngineClient without a queue takes what runs at once", () => {
-  const line = new Line({ maxConcurrent: 1, maxQueue: 0 });
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  line.client.submit([REQUEST])[0]!;
-  assertEquals(refusal(line.client), "queue_full");
+  line.client.submit([REQUEST, REQUEST]);
+  line.event(0, BLOCK);
+  assertEquals(calls, 1);
+  line.event(0, END);
+  line.answer({ type: "error", id: 1, code: "internal_error", message: "no numbers" });
+  assertEquals(calls, 3);
+  line.client.fail({ kind: "gpu", message: "gone" });
+  assertEquals(calls, 4);
 });
 
 Deno.test("EngineClient hands events to the sequence they belong to, in order", async () => {
@@ -134,11 +131,9 @@ Deno.test("Generation.cancel() asks the engine, and the end comes from there", a
   assertEquals(await readAll(generation), [end]);
 });
 
-Deno.test("EngineClient takes nothing more while draining, and is idle at the last end", async () => {
+Deno.test("EngineClient is idle at the last end", async () => {
   const line = Line.ready();
   const generation = line.client.submit([REQUEST])[0]!;
-  line.client.drain();
-  assertEquals([line.client.status, refusal(line.client)], ["draining", "draining"]);
   let isIdle = false;
   const idle = line.client.idle().then(() => isIdle = true);
   line.event(0, BLOCK);
@@ -151,13 +146,6 @@ Deno.test("EngineClient takes nothing more while draining, and is idle at the la
 
 Deno.test("EngineClient without sequences is idle", async () => {
   await Line.ready().client.idle();
-});
-
-Deno.test("EngineClient that drains while it loads stays so", () => {
-  const line = new Line();
-  line.client.drain();
-  line.answer({ type: "ready", model: BYTE_MODEL });
-  assertEquals([line.client.status, refusal(line.client)], ["draining", "draining"]);
 });
 
 Deno.test("EngineClient.abort() ends every sequence with the error", async () => {

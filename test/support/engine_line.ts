@@ -1,9 +1,5 @@
 import { assertThrows } from "@std/assert";
-import {
-  type EngineCapacity,
-  EngineClient,
-  type EngineClientOptions,
-} from "../../src/engine/client.ts";
+import { EngineClient, type EngineClientOptions } from "../../src/engine/client.ts";
 import type { FromEngine, Port, ToEngine } from "../../src/engine/protocol.ts";
 import {
   type BlockEvent,
@@ -50,8 +46,7 @@ export class Line {
   #port = new AnsweringPort();
 
   constructor(options: Partial<EngineClientOptions> = {}) {
-    const capacity: EngineCapacity = { maxConcurrent: 2, maxQueue: 1 };
-    this.client = new EngineClient(this.#port, { ...capacity, ...options });
+    this.client = new EngineClient(this.#port, { maxConcurrent: 2, ...options });
   }
 
   /** One that has said that it is ready. */

@@ -1,8 +1,9 @@
 import { delay } from "@std/async";
 import { EngineSupervisor, type EngineWorker } from "../../src/commands/engine_supervisor.ts";
 import { toFailure } from "../../src/commands/open_engine.ts";
-import type { EngineClient } from "../../src/engine/client.ts";
+import { EnginePool } from "../../src/engine/pool.ts";
 import type { FromEngine, ToEngine } from "../../src/engine/protocol.ts";
+import { type OwnedEngine, SequenceError } from "../../src/engine/request.ts";
 import { serveEngine } from "../../src/engine/worker.ts";
 import type { ChatTemplate } from "../../src/text/chat_template.ts";
 import { byteTokenizer } from "../server/support.ts";
@@ -19,8 +20,8 @@ export interface TestModelOptions {
 }
 
 /**
- * The model `test-copy` behind the engine's own loop, port and supervisor, in this isolate. Needs no
- * files and no device.
+ * The model `test-copy` behind the engine's own loop, port, supervisor and pool, in this isolate. Needs
+ * no files and no device.
  */
 export class TestModel implements FaultyModel {
   readonly tokenizer = byteTokenizer;
@@ -31,6 +32,7 @@ export class TestModel implements FaultyModel {
   };
   readonly #options: TestModelOptions;
   readonly #supervisor: EngineSupervisor;
+  readonly #pool: EnginePool;
   #worker: ScriptedWorker | null = null;
   #replaced = Promise.withResolvers<void>();
   /** How long a lost device stays away. */
@@ -38,11 +40,16 @@ export class TestModel implements FaultyModel {
 
   constructor(options: TestModelOptions) {
     this.#options = options;
-    this.#supervisor = new EngineSupervisor({ ...options, startWorker: () => this.#startWorker() });
+    this.#supervisor = new EngineSupervisor({
+      maxConcurrent: options.maxConcurrent,
+      startWorker: () => this.#startWorker(),
+      onRoom: () => this.#pool.serveLine(),
+    });
+    this.#pool = new EnginePool(this.#supervisor.engine, options);
   }
 
-  get engine(): EngineClient {
-    return this.#supervisor.engine;
+  get engine(): OwnedEngine {
+    return this.#pool;
   }
 
   async loseDevice(ms: number): Promise<void> {
@@ -65,6 +72,7 @@ export class TestModel implements FaultyModel {
   }
 
   async close(): Promise<void> {
+    this.#pool.abort(new SequenceError("draining", "The server is shutting down"));
     await this.#supervisor.close();
   }
 
