@@ -72,6 +72,7 @@ export function startEngine(source: ModelSource, options: StartOptions): Running
   }).catch(() => {}); // Reported to those who ask.
   const close = async () => {
     isClosed = true;
+    pool.drain();
     pool.abort(new SequenceError("draining", "The server is shutting down"));
     await Promise.all(supervisors.map((each) => each.close()));
   };

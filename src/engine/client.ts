@@ -60,7 +60,7 @@ export class EngineClient implements PooledEngine {
   readonly #scorings = new Map<number, PromiseWithResolvers<readonly TextScore[] | null>>();
   readonly #ready = Promise.withResolvers<ModelInfo>();
   #model: ModelInfo | null = null;
-  #state: Exclude<PooledEngine["status"], "draining"> = "loading";
+  #state: PooledEngine["status"] = "loading";
   #nextId = 0;
   /** As the Worker told last, counts summed up. */
   #load = NOTHING;
@@ -147,8 +147,7 @@ export class EngineClient implements PooledEngine {
   /** Ends everything: the engine can do no more. What it still says goes unheard. */
   fail(failure: StartFailure): void {
     this.#port.onmessage = null;
-    if (this.#state === "ready") this.#losses += 1;
-    this.#state = this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed";
+    this.#lose(this.#model && failure.kind !== "checkpoint" ? "device_lost" : "failed");
     this.#load = sumCounts(this.#load, NOTHING);
     this.#ready.reject(new EngineStartError(failure));
     this.#closed.resolve();
@@ -166,6 +165,11 @@ export class EngineClient implements PooledEngine {
     if (this.#state !== "ready") return;
     this.#port.postMessage({ type: "close" });
     await this.#closed.promise;
+  }
+
+  #lose(state: "device_lost" | "failed"): void {
+    if (this.#state === "ready") this.#losses += 1;
+    this.#state = state;
   }
 
   #expectReady(): void {
@@ -207,6 +211,8 @@ export class EngineClient implements PooledEngine {
       case "scored":
         return this.#takeScoring(message.id)?.resolve(message.scores);
       case "error": {
+        // The first word of a loss; `failed` follows.
+        if (message.code === "device_lost") this.#lose("device_lost");
         const error = new SequenceError(message.code, message.message);
         this.#takeScoring(message.id)?.reject(error);
         const channel = this.#channels.get(message.id);

@@ -65,7 +65,7 @@ export class EnginePool implements OwnedEngine {
 
   get stats(): EngineStats {
     const sum = this.#engines.map(({ stats }) => stats).reduce(sumStats);
-    return { ...sum, waiting: sum.waiting + this.#line.length };
+    return { ...sum, waiting: this.#line.length };
   }
 
   submit(requests: readonly SequenceRequest[]): Generation[] {
@@ -107,7 +107,8 @@ export class EnginePool implements OwnedEngine {
       if (!engine) break;
       this.#line.shift()!.start(engine); // There is one.
     }
-    if (this.#ready.length === 0 && this.#first.status !== "loading") {
+    const mayServe = this.#engines.some(({ status }) => status === "ready" || status === "loading");
+    if (!mayServe) {
       this.abort(new SequenceError("device_lost", "The engine failed"));
     }
   }
@@ -198,7 +199,7 @@ class WaitingSequence {
 
 /** Slots of an engine that are free. */
 function freeSlots({ stats }: PooledEngine): number {
-  return Math.max(0, stats.slots - stats.running - stats.waiting);
+  return stats.slots - stats.running;
 }
 
 function sumStats(a: EngineStats, b: EngineStats): EngineStats {

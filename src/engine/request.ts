@@ -122,7 +122,7 @@ export interface Generation {
    * Leaving the loop early cancels the sequence.
    */
   readonly events: AsyncIterable<SequenceEvent>;
-  /** Ends the sequence at the next burst with reason `cancelled`. No effect after the end. */
+  /** Ends the sequence with reason `cancelled`: at the next burst, or at once where it waits. */
   cancel(): void;
 }
 
@@ -162,6 +162,7 @@ export interface Engine {
 
 /** One of the engines that serve a model. It takes no more sequences than it has slots. */
 export interface PooledEngine extends Engine {
+  readonly status: Exclude<Engine["status"], "draining">;
   /**
    * Resolves when sequences are taken.
    *
@@ -173,7 +174,8 @@ export interface PooledEngine extends Engine {
 }
 
 /** Engines of a model as the program has them that starts and ends them. */
-export interface OwnedEngine extends PooledEngine {
+export interface OwnedEngine extends Omit<PooledEngine, "status"> {
+  readonly status: Engine["status"];
   /** Takes nothing more; what is under way goes on. */
   drain(): void;
 }

@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
 import { startEngine } from "../../src/commands/engines.ts";
-import type { Generation } from "../../src/engine/request.ts";
+import { type Generation, SequenceError } from "../../src/engine/request.ts";
 import { deadline } from "../support/deadline.ts";
 import { requestOf } from "../support/device_engine.ts";
 
@@ -82,4 +82,25 @@ Deno.test("startEngine() can be closed while its other engines load", async () =
   await running.close();
   // The bar is of the first engine alone, and nothing failed.
   assertEquals(progress.length, told);
+});
+
+Deno.test("startEngine() serves what waits when a slot is free, and ends it when it is closed", async () => {
+  const running = startEngine(SHIPPED_MODEL, {
+    ...OPTIONS,
+    engines: 1,
+    maxConcurrent: 1,
+    maxQueue: 2,
+  });
+  const { engine } = running;
+  await engine.ready;
+  const all = await deadline(
+    Promise.all(engine.submit([REQUEST, REQUEST, REQUEST]).map(tokensOf)),
+    "the end of what waited",
+  );
+  assert(all[0]!.length > 0);
+  assertEquals(all, [all[0], all[0], all[0]]);
+  const [, waiting] = engine.submit([REQUEST, REQUEST]);
+  await running.close();
+  const error = await assertRejects(() => tokensOf(waiting!), SequenceError);
+  assertEquals([error.code, engine.status], ["draining", "draining"]);
 });

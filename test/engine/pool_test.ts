@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { delay } from "@std/async";
 import { EnginePool } from "../../src/engine/pool.ts";
 import { BusyError, SequenceError } from "../../src/engine/request.ts";
 import type { ScoreRequest } from "../../src/engine/score.ts";
@@ -150,6 +151,30 @@ Deno.test("EnginePool goes on with the engines that are left, and so does its li
   assertEquals([pool.status, refusal(pool)], ["device_lost", "device_lost"]);
 });
 
+Deno.test("EnginePool gives nothing to an engine that has begun to fail", () => {
+  const pooled = Pooled.ready({ slots: [1, 1] });
+  const { pool, lines } = pooled;
+  pool.submit([REQUEST, REQUEST, REQUEST]);
+  // As engines tell it: the running sequences first, then why.
+  lines[0]!.answer({ type: "error", id: 0, code: "device_lost", message: "lost" });
+  assertEquals([pooled.sent("submit"), pool.stats.waiting], [[[0], [0]], 1]);
+  lines[0]!.answer({ type: "failed", failure: LOSS });
+  assertEquals([pool.stats.waiting, pool.stats.losses], [1, 1]);
+  lines[1]!.event(0, END);
+  assertEquals(pooled.sent("submit"), [[0], [0, 1]]);
+});
+
+Deno.test("EnginePool keeps its line while another engine loads", () => {
+  const pooled = new Pooled({ slots: [1, 1] });
+  const { pool, lines } = pooled;
+  lines[0]!.answer({ type: "ready", model: BYTE_MODEL });
+  pool.submit([REQUEST, REQUEST]);
+  lines[0]!.client.fail(LOSS);
+  assertEquals([pool.status, pool.stats.waiting], ["device_lost", 1]);
+  lines[1]!.answer({ type: "ready", model: BYTE_MODEL });
+  assertEquals([pooled.sent("submit"), pool.stats.waiting], [[[0], [0]], 0]);
+});
+
 Deno.test("EnginePool.abort() ends what waits", async () => {
   const { pool } = Pooled.ready({ slots: [1] });
   const [, waiting] = pool.submit([REQUEST, REQUEST]);
@@ -216,7 +241,7 @@ Deno.test("EnginePool drains: it takes nothing more, and is idle when all has en
   const idle = pool.idle().then(() => isIdle = true);
   lines[0]!.event(0, END);
   lines[1]!.event(0, END);
-  await Promise.resolve();
+  await delay(0);
   assert(!isIdle, "idle while one runs that waited");
   lines[0]!.event(1, END);
   assertEquals((await readAll(waiting!)).length, 1);
