@@ -9,8 +9,8 @@ import type {
   ToEngine,
 } from "./protocol.ts";
 import {
-  BusyError,
   busyCode,
+  BusyError,
   type EngineStats,
   type Generation,
   type ModelInfo,

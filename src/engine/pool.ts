@@ -1,8 +1,8 @@
 import { Channel } from "./channel.ts";
 import { addUse } from "./prefix_cache_use.ts";
 import {
-  BusyError,
   busyCode,
+  BusyError,
   type EngineStats,
   type Generation,
   type ModelInfo,
