@@ -53,6 +53,29 @@ struct Weights {
   k7: vec4<f32>,
 }
 
+// From what a lane has of a step column by column, k 0 … 3 of its 4 columns and then k 4 … 7 of them.
+fn weights_by_k(
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
+  e: vec4<f32>,
+  f: vec4<f32>,
+  g: vec4<f32>,
+  h: vec4<f32>,
+) -> Weights {
+  return Weights(
+    vec4(a.x, b.x, c.x, d.x),
+    vec4(a.y, b.y, c.y, d.y),
+    vec4(a.z, b.z, c.z, d.z),
+    vec4(a.w, b.w, c.w, d.w),
+    vec4(e.x, f.x, g.x, h.x),
+    vec4(e.y, f.y, g.y, h.y),
+    vec4(e.z, f.z, g.z, h.z),
+    vec4(e.w, f.w, g.w, h.w),
+  );
+}
+
 // Adds the products of one step, in the order of k: the same bits whoever calls it.
 fn add(sum: vec4<f32>, low: vec4<f32>, high: vec4<f32>, weights: Weights) -> vec4<f32> {
   var result = fma(vec4(low.x), weights.k0, sum);

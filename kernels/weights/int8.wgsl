@@ -37,22 +37,14 @@ fn scaled_half(columns: Columns, half: u32, scales: vec4<f32>) -> Weights {
   let q = select(columns.b.xy, columns.b.zw, is_second);
   let r = select(columns.c.xy, columns.c.zw, is_second);
   let s = select(columns.d.xy, columns.d.zw, is_second);
-  let a = vec4<f32>(unpack4xI8(p.x));
-  let b = vec4<f32>(unpack4xI8(q.x));
-  let c = vec4<f32>(unpack4xI8(r.x));
-  let d = vec4<f32>(unpack4xI8(s.x));
-  let e = vec4<f32>(unpack4xI8(p.y));
-  let f = vec4<f32>(unpack4xI8(q.y));
-  let g = vec4<f32>(unpack4xI8(r.y));
-  let h = vec4<f32>(unpack4xI8(s.y));
-  return Weights(
-    scales * vec4(a.x, b.x, c.x, d.x),
-    scales * vec4(a.y, b.y, c.y, d.y),
-    scales * vec4(a.z, b.z, c.z, d.z),
-    scales * vec4(a.w, b.w, c.w, d.w),
-    scales * vec4(e.x, f.x, g.x, h.x),
-    scales * vec4(e.y, f.y, g.y, h.y),
-    scales * vec4(e.z, f.z, g.z, h.z),
-    scales * vec4(e.w, f.w, g.w, h.w),
+  return weights_by_k(
+    vec4<f32>(unpack4xI8(p.x)) * scales.x,
+    vec4<f32>(unpack4xI8(q.x)) * scales.y,
+    vec4<f32>(unpack4xI8(r.x)) * scales.z,
+    vec4<f32>(unpack4xI8(s.x)) * scales.w,
+    vec4<f32>(unpack4xI8(p.y)) * scales.x,
+    vec4<f32>(unpack4xI8(q.y)) * scales.y,
+    vec4<f32>(unpack4xI8(r.y)) * scales.z,
+    vec4<f32>(unpack4xI8(s.y)) * scales.w,
   );
 }

@@ -48,16 +48,17 @@ function isSmall(source: ModelSource): boolean {
 /** Engines of each model: all of them together one a core, where their memory suffices. */
 function enginesFor({ models, maxConcurrent, ...rest }: Config, cores: number): number {
   const { weights, context, deviceMemoryBytes } = rest;
-  const most = Math.floor(Math.min(cores, MOST_ENGINES) / models.length);
-  let engines = Math.max(1, Math.min(most, maxConcurrent));
-  const fits = (source: ModelSource) =>
+  const fit = (source: ModelSource, engines: number) =>
     fromCheckpoint(source, (checkpoint) => {
       const format = weights ?? defaultFormat(checkpoint);
       const options = { format, context, maxConcurrent, engines };
       return estimateServing(checkpoint, options).total <= (deviceMemoryBytes ?? Infinity);
     });
-  while (engines > 1 && !models.every(fits)) engines--;
-  return engines;
+  const most = Math.floor(Math.min(cores, MOST_ENGINES) / models.length);
+  for (let engines = Math.min(most, maxConcurrent); engines > 1; engines--) {
+    if (models.every((source) => fit(source, engines))) return engines;
+  }
+  return 1;
 }
 
 /** Asks a checkpoint; `false` for one that cannot be opened, which the command says, and better. */
