@@ -11,6 +11,7 @@ import narrow from "./attention_loads/narrow.wgsl" with { type: "text" };
 import wide from "./attention_loads/wide.wgsl" with { type: "text" };
 import mergeSource from "./attention_merge.wgsl" with { type: "text" };
 import operandFields from "./attention_operands.wgsl" with { type: "text" };
+import rowsInRegisters from "./attention_rows.wgsl" with { type: "text" };
 import subgroup from "./attention_subgroup.wgsl" with { type: "text" };
 import workgroup from "./attention_workgroup.wgsl" with { type: "text" };
 import counted from "./counted.wgsl" with { type: "text" };
@@ -43,6 +44,8 @@ const UNSLICED_KEYS = 2304;
 const CPU_SLICE = 32_768;
 const CPU_SLICE_OF_LARGE_HEADS = 1024;
 const MERGE_LANES = 32;
+/** Of larger heads, two rows a lane are more text than a core keeps decoded. */
+const LARGEST_HEAD_OF_TWO = 64;
 
 /** Element types that keys and values can be kept in. */
 export type CacheFormat = "f32" | "f16";
@@ -71,17 +74,17 @@ export interface PagedCache {
 }
 
 const SOURCES = {
-  attention: [portable, octetPairs],
-  attention_subgroup: [subgroup],
+  attention: [portable, octetPairs, rowsInRegisters],
+  attention_subgroup: [subgroup, rowsInRegisters],
   attention_workgroup: [workgroup],
 };
 const kernels = new Map<string, Kernel>();
 
 function kernelFor(
-  name: keyof typeof SOURCES,
+  { name, rows }: Variant,
   { head, format }: { head: number; format: CacheFormat },
 ): Kernel {
-  const key = [name, head, format].join();
+  const key = [name, rows, head, format].join();
   const kernel = kernels.get(key) ??
     defineKernel(
       name,
@@ -90,6 +93,7 @@ function kernelFor(
       octetFields,
       // Checked by attention(). Only rows that lie in the registers of a lane are written out.
       name === "attention_workgroup" ? `const HEAD8 = ${head / 8}u;` : HEAD_SIZES[head]!,
+      ...(name === "attention_subgroup" ? [`const QUERIES = ${rows / LANES}u;`] : []),
       ...(name === "attention_subgroup" ? WIDE : NARROW)[format],
       ...TABLES,
     );
@@ -107,7 +111,11 @@ interface Variant {
 /** The variant for rows that may see `keys` keys. */
 function variantFor(
   deviceClass: DeviceClass,
-  { keys, head }: { readonly keys: number; readonly head: number },
+  { keys, head, together }: {
+    readonly keys: number;
+    readonly head: number;
+    readonly together: number;
+  },
 ): Variant {
   if (deviceClass === "gpu") {
     const slice = keys <= UNSLICED_KEYS
@@ -117,7 +125,9 @@ function variantFor(
   }
   const slice = head > 128 ? CPU_SLICE_OF_LARGE_HEADS : CPU_SLICE;
   const isShared = deviceClass === "cpu with subgroups" && keys <= slice;
-  return { name: isShared ? "attention_subgroup" : "attention", rows: LANES, slice };
+  if (!isShared) return { name: "attention", rows: LANES, slice };
+  const rows = together >= 2 * LANES && head <= LARGEST_HEAD_OF_TWO ? 2 * LANES : LANES;
+  return { name: "attention_subgroup", rows, slice };
 }
 
 /** Operands of {@linkcode attention}. */
@@ -133,6 +143,11 @@ export interface Attention {
   readonly cache: PagedCache;
   /** Components of a head without padding: the scale is its root's inverse. */
   readonly headSize: number;
+  /**
+   * Neighbouring rows that mostly are of one sequence, 1 where left out: nothing but the time that it
+   * takes depends on it.
+   */
+  readonly together?: number;
   /** Attends for the rows of these heads only, in their order: [bound] heads. */
   readonly heads?: { readonly table: Tensor; readonly bound: number };
 }
@@ -144,7 +159,7 @@ export interface Attention {
  * @throws {TypeError} If `q` has no whole number of heads for each of the cache's.
  */
 export function attention(pass: Pass, operands: Attention): Tensor {
-  const { q, rows, counts, cache: { pages, k, v }, headSize } = operands;
+  const { q, rows, counts, cache: { pages, k, v }, headSize, together = 1 } = operands;
   const [, shared = 0, page = 0, head = 0] = k.shape;
   const group = Math.max(1, Math.floor(q.shape[1]! / (shared * head)));
   const heads = group * shared;
@@ -159,12 +174,14 @@ export function attention(pass: Pass, operands: Attention): Tensor {
   const pageTable = pages.shape[1]!;
   // A row sees no more than a sequence's pages hold, since its past ends before its own keys begin;
   // these may begin within a chunk.
-  const { name, rows: tile, slice } = variantFor(pass.gpu.deviceClass, {
+  const variant = variantFor(pass.gpu.deviceClass, {
     keys: (pageTable - 1) * page + KEYS,
     head,
+    together,
   });
+  const { name, rows: tile, slice } = variant;
   const slices = Math.ceil(((pageTable - 1) * page + KEYS) / slice);
-  const kernel = kernelFor(name, { head, format: k.dtype === "f16" ? "f16" : "f32" });
+  const kernel = kernelFor(variant, { head, format: k.dtype === "f16" ? "f16" : "f32" });
   // Where all rows are meant the table of heads is bound and not read.
   const table = operands.heads?.table ?? rows;
   const tensors = { q, k, v, rows, counts, pages, heads: table };

@@ -19,6 +19,7 @@
 override SLICE: u32;
 override SLICES: u32;
 const LANES = 8u;
+const QUERIES = 1u;
 
 @group(0) @binding(5) var<storage, read_write> state: array<vec2<f32>>;
 
@@ -27,7 +28,7 @@ fn add_pair_scores(panel: u32, octet: u32, place: u32) {
   for (var i = octet; i < octet + 2u; i++) {
     for (var j = 0u; j < KEYS; j++) {
       let part = load_key(panel, i, place + j);
-      add_score(j, i, part.low, part.high);
+      add_score(0u, j, i, part.low, part.high);
     }
   }
 }
@@ -74,12 +75,13 @@ fn attention(
   if (start >= stop) {
     return;
   }
-  load_query(asked.row, head);
+  sum = array<vec4<f32>, HEAD8 * 2u>();
+  load_query(0u, asked.row, head);
   for (var c = start; c < stop; c++) {
     let chunk = chunk_at(asked, c, head);
     score = array<f32, KEYS>();
     add_all_scores(chunk.panel, chunk.position % 8u);
-    let rescale = weigh(chunk.position, chunk.seen);
+    let rescale = weigh(0u, chunk.position, chunk.seen);
     for (var quad = 0u; quad < HEAD8 * 2u; quad++) {
       sum[quad] *= rescale;
     }
@@ -87,9 +89,9 @@ fn attention(
   }
 
   let place = (slice * params.bound + row) * HEADS + head;
-  let divisor = select(1.0, total, SLICES == 1u);
+  let divisor = select(1.0, total[0], SLICES == 1u);
   for (var octet = 0u; octet < HEAD8; octet++) {
     store_o(place * HEAD8 + octet, result(octet, divisor));
   }
-  state[place] = vec2(highest, total);
+  state[place] = vec2(highest[0], total[0]);
 }

@@ -24,25 +24,6 @@ const NONE = 0xffffffffu;
 @group(0) @binding(3) var<storage, read> pages: array<u32>;
 @group(0) @binding(6) var<storage, read> params: Params;
 
-// A row on its way: what it asks, and has summed; with subgroups, what a lane has of all rows' sums.
-var<private> query: array<vec4<f32>, HEAD8 * 2u>;
-var<private> sum: array<vec4<f32>, HEAD8 * 2u>;
-var<private> highest: f32;
-var<private> total: f32;
-// Scores of KEYS keys, and after weigh() their weights.
-var<private> score: array<f32, KEYS>;
-
-fn load_query(row: u32, head: u32) {
-  sum = array<vec4<f32>, HEAD8 * 2u>();
-  highest = LOWEST;
-  total = 0.0;
-  for (var octet = 0u; octet < HEAD8; octet++) {
-    let part = load_q((row * HEADS + head) * HEAD8 + octet);
-    query[2u * octet] = part.low * SCALE;
-    query[2u * octet + 1u] = part.high * SCALE;
-  }
-}
-
 // Chunks of KEYS neighbouring positions in which range.x … range.y - 1 lie.
 fn chunks_of(range: vec2<u32>) -> u32 {
   return (range.y + KEYS - 1u) / KEYS - range.x / KEYS;
@@ -86,35 +67,4 @@ fn panel_of(slot: u32, position: u32, head: u32) -> u32 {
   let page = pages[table + 1u + (position / PAGE) % pages[table]];
   let shared_head = page * (HEADS / GROUP) + head / GROUP;
   return shared_head * (PAGE / 8u) + position % PAGE / 8u;
-}
-
-fn add_product(before: f32, a: vec4<f32>, b: vec4<f32>) -> f32 {
-  return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, before))));
-}
-
-// Adds an octet of key j to its score: 8 products, in the order of the components.
-fn add_score(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
-  let sum_low = add_product(score[j], query[2u * octet], low);
-  score[j] = add_product(sum_low, query[2u * octet + 1u], high);
-}
-
-// From the scores of the keys from `chunk` on to their weights; gives by how much to rescale what was
-// summed of values before. Keys that the row does not see, outside of seen.x … seen.y - 1, have no weight
-// at all.
-fn weigh(chunk: u32, seen: vec2<u32>) -> f32 {
-  var high = highest;
-  for (var j = 0u; j < KEYS; j++) {
-    let is_visible = chunk + j >= seen.x && chunk + j < seen.y;
-    score[j] = select(LOWEST, score[j], is_visible);
-    high = max(high, score[j]);
-  }
-  // Exactly 1 where nothing changes, whatever the driver makes of e^0.
-  let rescale = select(exp(highest - high), 1.0, highest == high);
-  total *= rescale;
-  highest = high;
-  for (var j = 0u; j < KEYS; j++) {
-    score[j] = select(0.0, exp(score[j] - high), score[j] != LOWEST);
-    total += score[j];
-  }
-  return rescale;
 }

@@ -8,6 +8,7 @@
 // of one sequence see ranges that overlap or meet, as those of a pass do, and one and the same past.
 
 const LANES = 8u;
+const ROWS = LANES * QUERIES;
 
 // The octet that this lane loads of four, and of which of the two pairs of keys.
 var<private> own_octet: u32;
@@ -16,25 +17,33 @@ var<private> own_pair: u32;
 // Which of KEYS keys any row sees.
 var<private> is_seen: vec4<bool>;
 
+// Adds an octet of key j to the scores of all of a lane's rows.
+fn add_key(j: u32, octet: u32, low: vec4<f32>, high: vec4<f32>) {
+  add_score(0u, j, octet, low, high);
+  if (QUERIES == 2u) {
+    add_score(1u, j, octet, low, high);
+  }
+}
+
 // Adds four octets of KEYS keys to the scores.
 fn add_scores(panel: u32, octet: u32, place: u32) {
   let part = load_keys(panel, octet + own_octet, place / 2u + own_pair);
-  add_score(0u, octet, subgroupBroadcast(part.even.low, 0u), subgroupBroadcast(part.even.high, 0u));
-  add_score(1u, octet, subgroupBroadcast(part.odd.low, 0u), subgroupBroadcast(part.odd.high, 0u));
-  add_score(2u, octet, subgroupBroadcast(part.even.low, 1u), subgroupBroadcast(part.even.high, 1u));
-  add_score(3u, octet, subgroupBroadcast(part.odd.low, 1u), subgroupBroadcast(part.odd.high, 1u));
-  add_score(0u, octet + 1u, subgroupBroadcast(part.even.low, 2u), subgroupBroadcast(part.even.high, 2u));
-  add_score(1u, octet + 1u, subgroupBroadcast(part.odd.low, 2u), subgroupBroadcast(part.odd.high, 2u));
-  add_score(2u, octet + 1u, subgroupBroadcast(part.even.low, 3u), subgroupBroadcast(part.even.high, 3u));
-  add_score(3u, octet + 1u, subgroupBroadcast(part.odd.low, 3u), subgroupBroadcast(part.odd.high, 3u));
-  add_score(0u, octet + 2u, subgroupBroadcast(part.even.low, 4u), subgroupBroadcast(part.even.high, 4u));
-  add_score(1u, octet + 2u, subgroupBroadcast(part.odd.low, 4u), subgroupBroadcast(part.odd.high, 4u));
-  add_score(2u, octet + 2u, subgroupBroadcast(part.even.low, 5u), subgroupBroadcast(part.even.high, 5u));
-  add_score(3u, octet + 2u, subgroupBroadcast(part.odd.low, 5u), subgroupBroadcast(part.odd.high, 5u));
-  add_score(0u, octet + 3u, subgroupBroadcast(part.even.low, 6u), subgroupBroadcast(part.even.high, 6u));
-  add_score(1u, octet + 3u, subgroupBroadcast(part.odd.low, 6u), subgroupBroadcast(part.odd.high, 6u));
-  add_score(2u, octet + 3u, subgroupBroadcast(part.even.low, 7u), subgroupBroadcast(part.even.high, 7u));
-  add_score(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
+  add_key(0u, octet, subgroupBroadcast(part.even.low, 0u), subgroupBroadcast(part.even.high, 0u));
+  add_key(1u, octet, subgroupBroadcast(part.odd.low, 0u), subgroupBroadcast(part.odd.high, 0u));
+  add_key(2u, octet, subgroupBroadcast(part.even.low, 1u), subgroupBroadcast(part.even.high, 1u));
+  add_key(3u, octet, subgroupBroadcast(part.odd.low, 1u), subgroupBroadcast(part.odd.high, 1u));
+  add_key(0u, octet + 1u, subgroupBroadcast(part.even.low, 2u), subgroupBroadcast(part.even.high, 2u));
+  add_key(1u, octet + 1u, subgroupBroadcast(part.odd.low, 2u), subgroupBroadcast(part.odd.high, 2u));
+  add_key(2u, octet + 1u, subgroupBroadcast(part.even.low, 3u), subgroupBroadcast(part.even.high, 3u));
+  add_key(3u, octet + 1u, subgroupBroadcast(part.odd.low, 3u), subgroupBroadcast(part.odd.high, 3u));
+  add_key(0u, octet + 2u, subgroupBroadcast(part.even.low, 4u), subgroupBroadcast(part.even.high, 4u));
+  add_key(1u, octet + 2u, subgroupBroadcast(part.odd.low, 4u), subgroupBroadcast(part.odd.high, 4u));
+  add_key(2u, octet + 2u, subgroupBroadcast(part.even.low, 5u), subgroupBroadcast(part.even.high, 5u));
+  add_key(3u, octet + 2u, subgroupBroadcast(part.odd.low, 5u), subgroupBroadcast(part.odd.high, 5u));
+  add_key(0u, octet + 3u, subgroupBroadcast(part.even.low, 6u), subgroupBroadcast(part.even.high, 6u));
+  add_key(1u, octet + 3u, subgroupBroadcast(part.odd.low, 6u), subgroupBroadcast(part.odd.high, 6u));
+  add_key(2u, octet + 3u, subgroupBroadcast(part.even.low, 7u), subgroupBroadcast(part.even.high, 7u));
+  add_key(3u, octet + 3u, subgroupBroadcast(part.odd.low, 7u), subgroupBroadcast(part.odd.high, 7u));
 }
 
 // Quads of a row's sum that a lane has, [row][part] in `sum`: every eighth octet from its own on, and,
@@ -62,6 +71,20 @@ fn add_to_row(row: u32, part: u32, values: Part, weights: vec4<f32>) {
   sum[at] = fma(vec4(weights.w), values.d, sum[at]);
 }
 
+// To those of every lane's query q.
+fn add_to_rows(q: u32, part: u32, values: Part) {
+  let first = q * LANES;
+  let weights = vec4(score[q * KEYS], score[q * KEYS + 1u], score[q * KEYS + 2u], score[q * KEYS + 3u]);
+  add_to_row(first, part, values, subgroupBroadcast(weights, 0u));
+  add_to_row(first + 1u, part, values, subgroupBroadcast(weights, 1u));
+  add_to_row(first + 2u, part, values, subgroupBroadcast(weights, 2u));
+  add_to_row(first + 3u, part, values, subgroupBroadcast(weights, 3u));
+  add_to_row(first + 4u, part, values, subgroupBroadcast(weights, 4u));
+  add_to_row(first + 5u, part, values, subgroupBroadcast(weights, 5u));
+  add_to_row(first + 6u, part, values, subgroupBroadcast(weights, 6u));
+  add_to_row(first + 7u, part, values, subgroupBroadcast(weights, 7u));
+}
+
 fn add_part(part: u32, loaded: Part) {
   // What no row sees may be anything, NaN included: it must not be multiplied by zero. What one row of a
   // sequence sees and another does not is finite, or the sequence fails by itself.
@@ -71,15 +94,10 @@ fn add_part(part: u32, loaded: Part) {
     select(vec4(0.0), loaded.c, is_seen.z),
     select(vec4(0.0), loaded.d, is_seen.w),
   );
-  let weights = vec4(score[0], score[1], score[2], score[3]);
-  add_to_row(0u, part, values, subgroupBroadcast(weights, 0u));
-  add_to_row(1u, part, values, subgroupBroadcast(weights, 1u));
-  add_to_row(2u, part, values, subgroupBroadcast(weights, 2u));
-  add_to_row(3u, part, values, subgroupBroadcast(weights, 3u));
-  add_to_row(4u, part, values, subgroupBroadcast(weights, 4u));
-  add_to_row(5u, part, values, subgroupBroadcast(weights, 5u));
-  add_to_row(6u, part, values, subgroupBroadcast(weights, 6u));
-  add_to_row(7u, part, values, subgroupBroadcast(weights, 7u));
+  add_to_rows(0u, part, values);
+  if (QUERIES == 2u) {
+    add_to_rows(1u, part, values);
+  }
 }
 
 // Adds eight octets of KEYS values, times what by now are weights.
@@ -107,6 +125,18 @@ fn rescale_row(row: u32, factor: f32) {
   }
 }
 
+fn rescale_rows(q: u32, factor: f32) {
+  let first = q * LANES;
+  rescale_row(first, subgroupBroadcast(factor, 0u));
+  rescale_row(first + 1u, subgroupBroadcast(factor, 1u));
+  rescale_row(first + 2u, subgroupBroadcast(factor, 2u));
+  rescale_row(first + 3u, subgroupBroadcast(factor, 3u));
+  rescale_row(first + 4u, subgroupBroadcast(factor, 4u));
+  rescale_row(first + 5u, subgroupBroadcast(factor, 5u));
+  rescale_row(first + 6u, subgroupBroadcast(factor, 6u));
+  rescale_row(first + 7u, subgroupBroadcast(factor, 7u));
+}
+
 // Stores what was summed of a row, if it is one of the sequence.
 fn store_row(row: u32, at: u32, is_own: u32, divisor: f32) {
   if (is_own == 0u) {
@@ -122,20 +152,70 @@ fn store_row(row: u32, at: u32, is_own: u32, divisor: f32) {
   }
 }
 
-// Goes over the KEYS keys from position `chunk` on: of those that any row sees, `all`, a lane's row sees
-// those in `seen`.
-fn add_chunk(panel: u32, chunk: u32, all: vec2<u32>, seen: vec2<u32>) {
-  score = array<f32, KEYS>();
+// Stores those of every lane's query q; is_own says whether that of this lane is one of the sequence.
+fn store_rows(q: u32, at: u32, is_own: bool) {
+  let first = q * LANES;
+  let stores = select(0u, 1u, is_own);
+  store_row(first, at, subgroupBroadcast(stores, 0u), subgroupBroadcast(total[q], 0u));
+  store_row(first + 1u, at, subgroupBroadcast(stores, 1u), subgroupBroadcast(total[q], 1u));
+  store_row(first + 2u, at, subgroupBroadcast(stores, 2u), subgroupBroadcast(total[q], 2u));
+  store_row(first + 3u, at, subgroupBroadcast(stores, 3u), subgroupBroadcast(total[q], 3u));
+  store_row(first + 4u, at, subgroupBroadcast(stores, 4u), subgroupBroadcast(total[q], 4u));
+  store_row(first + 5u, at, subgroupBroadcast(stores, 5u), subgroupBroadcast(total[q], 5u));
+  store_row(first + 6u, at, subgroupBroadcast(stores, 6u), subgroupBroadcast(total[q], 6u));
+  store_row(first + 7u, at, subgroupBroadcast(stores, 7u), subgroupBroadcast(total[q], 7u));
+}
+
+// A row that a lane asks for: what it sees of its own sequence, and of its past.
+struct Query {
+  row: u32,
+  slot: u32,
+  own: vec2<u32>,
+  past: vec2<u32>,
+  past_slot: u32,
+}
+
+// None beyond the live ones.
+fn query_of(row: u32) -> Query {
+  var result = Query(0u, NONE, vec2(0u), vec2(0u), 0u);
+  if (row < live_rows()) {
+    let asked = source_row(row);
+    let fields = rows[asked];
+    result = Query(
+      asked,
+      fields.slot,
+      vec2(fields.first, fields.end),
+      vec2(0u, fields.past_end),
+      fields.past_slot,
+    );
+  }
+  return result;
+}
+
+// The range that queries see together: each of its own sequence, or of its past.
+fn joined(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  return vec2(min(a.x, b.x), max(a.y, b.y));
+}
+
+// What a query adds to it: nothing where it is of another sequence.
+fn added(range: vec2<u32>, is_own: bool) -> vec2<u32> {
+  return select(vec2(NONE, 0u), range, is_own);
+}
+
+// Goes over the KEYS keys from position `chunk` on: of those that any row sees, `all`, the lane's first
+// row sees those in seen.xy, its second one those in seen.zw.
+fn add_chunk(panel: u32, chunk: u32, all: vec2<u32>, seen: vec4<u32>) {
+  score = array<f32, QUERIES * KEYS>();
   add_all_scores(panel, chunk % 8u);
-  let rescale = weigh(chunk, seen);
-  rescale_row(0u, subgroupBroadcast(rescale, 0u));
-  rescale_row(1u, subgroupBroadcast(rescale, 1u));
-  rescale_row(2u, subgroupBroadcast(rescale, 2u));
-  rescale_row(3u, subgroupBroadcast(rescale, 3u));
-  rescale_row(4u, subgroupBroadcast(rescale, 4u));
-  rescale_row(5u, subgroupBroadcast(rescale, 5u));
-  rescale_row(6u, subgroupBroadcast(rescale, 6u));
-  rescale_row(7u, subgroupBroadcast(rescale, 7u));
+  let factor = weigh(0u, chunk, seen.xy);
+  var second_factor = factor;
+  if (QUERIES == 2u) {
+    second_factor = weigh(1u, chunk, seen.zw);
+  }
+  rescale_rows(0u, factor);
+  if (QUERIES == 2u) {
+    rescale_rows(1u, second_factor);
+  }
   let keys = vec4(chunk) + vec4(0u, 1u, 2u, 3u);
   is_seen = (keys >= all.xxxx) & (keys < all.yyyy);
   add_all_values(panel, chunk % 8u);
@@ -146,64 +226,55 @@ fn attention_subgroup(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let live = live_rows();
-  let row = group.x * LANES + lane;
+  let first_row = group.x * ROWS;
   let head = group.y;
-  if (group.x * LANES >= live) {
+  if (first_row >= live_rows()) {
     return;
   }
   own_lane = lane;
   own_octet = lane / 2u;
   own_pair = lane % 2u;
-  var asked = 0u;
-  var slot = NONE;
-  // What this lane's row sees of its own sequence, and of its past.
-  var own = vec2(0u);
-  var past = vec2(0u);
-  var past_slot = 0u;
-  if (row < live) {
-    asked = source_row(row);
-    slot = rows[asked].slot;
-    own = vec2(rows[asked].first, rows[asked].end);
-    past.y = rows[asked].past_end;
-    past_slot = rows[asked].past_slot;
+  let a = query_of(first_row + lane);
+  var b = a;
+  if (QUERIES == 2u) {
+    b = query_of(first_row + LANES + lane);
   }
 
   // Sequences by their slots, from the lowest to the highest. Rows of the others come along, and what
   // they sum is dropped.
   var next = 0u;
   loop {
-    let current = subgroupMin(select(NONE, slot, slot >= next));
+    let current = subgroupMin(min(select(NONE, a.slot, a.slot >= next), select(NONE, b.slot, b.slot >= next)));
     if (current == NONE) {
       break;
     }
     next = current + 1u;
-    let is_own = slot == current;
+    let is_own_a = a.slot == current;
+    let is_own_b = b.slot == current;
     // What any of its rows sees.
-    let all_own = vec2(
-      subgroupMin(select(NONE, own.x, is_own)),
-      subgroupMax(select(0u, own.y, is_own)),
-    );
-    let all_past = vec2(0u, subgroupMax(select(0u, past.y, is_own)));
-    let shared_past = subgroupMax(select(0u, past_slot, is_own));
+    let own = joined(added(a.own, is_own_a), added(b.own, is_own_b));
+    let all_own = vec2(subgroupMin(own.x), subgroupMax(own.y));
+    let past = joined(added(a.past, is_own_a), added(b.past, is_own_b));
+    let all_past = vec2(0u, subgroupMax(past.y));
+    let past_slot = subgroupMax(max(select(0u, a.past_slot, is_own_a), select(0u, b.past_slot, is_own_b)));
     let past_chunks = chunks_of(all_past);
     let chunks = past_chunks + chunks_of(all_own);
-    load_query(asked, head);
+    sum = array<vec4<f32>, QUERIES * HEAD8 * 2u>();
+    load_query(0u, a.row, head);
+    if (QUERIES == 2u) {
+      load_query(1u, b.row, head);
+    }
     for (var c = 0u; c < chunks; c++) {
       let is_past = c < past_chunks;
       let chunk = select(all_own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
-      let panel = panel_of(select(current, shared_past, is_past), chunk, head);
-      add_chunk(panel, chunk, select(all_own, all_past, is_past), select(own, past, is_past));
+      let panel = panel_of(select(current, past_slot, is_past), chunk, head);
+      let seen = select(vec4(a.own, b.own), vec4(a.past, b.past), is_past);
+      add_chunk(panel, chunk, select(all_own, all_past, is_past), seen);
     }
-    let at = (group.x * LANES * HEADS + head) * HEAD8;
-    let stores = select(0u, 1u, is_own);
-    store_row(0u, at, subgroupBroadcast(stores, 0u), subgroupBroadcast(total, 0u));
-    store_row(1u, at, subgroupBroadcast(stores, 1u), subgroupBroadcast(total, 1u));
-    store_row(2u, at, subgroupBroadcast(stores, 2u), subgroupBroadcast(total, 2u));
-    store_row(3u, at, subgroupBroadcast(stores, 3u), subgroupBroadcast(total, 3u));
-    store_row(4u, at, subgroupBroadcast(stores, 4u), subgroupBroadcast(total, 4u));
-    store_row(5u, at, subgroupBroadcast(stores, 5u), subgroupBroadcast(total, 5u));
-    store_row(6u, at, subgroupBroadcast(stores, 6u), subgroupBroadcast(total, 6u));
-    store_row(7u, at, subgroupBroadcast(stores, 7u), subgroupBroadcast(total, 7u));
+    let at = (first_row * HEADS + head) * HEAD8;
+    store_rows(0u, at, is_own_a);
+    if (QUERIES == 2u) {
+      store_rows(1u, at, is_own_b);
+    }
   }
 }

@@ -16,6 +16,8 @@ const LANES = HEAD8 * PLACES;
 
 @group(0) @binding(5) var<storage, read_write> state: array<vec2<f32>>;
 
+var<private> highest: f32;
+var<private> total: f32;
 var<workgroup> asking: array<vec4<f32>, HEAD8 * 2u>;
 // Scores of the piece's keys, then their weights.
 var<workgroup> weights: array<f32, PIECE_KEYS>;

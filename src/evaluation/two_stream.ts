@@ -90,7 +90,11 @@ export class TwoStream implements Disposable {
     const { bound, headBound } = this.#writeTables(blocks);
     const { rows, heads, counts, sigma, logP } = this.#tables;
     const conditions = this.#batch.tasks.length;
-    const inputs = { rows, counts, bound, sigma, conditions, cache: this.#cache.layers };
+    const sequenceBound = new Set(blocks.map(({ slot }) => slot)).size;
+    const inputs = {
+      ...{ rows, counts, bound, sequenceBound, sigma, conditions },
+      cache: this.#cache.layers,
+    };
     const pass = this.#gpu.pass();
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });
     if (!normalized) {

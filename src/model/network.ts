@@ -10,6 +10,8 @@ export interface PassInputs {
   readonly counts: Tensor;
   /** Live rows at most. */
   readonly bound: number;
+  /** Sequences that they are of, at most. */
+  readonly sequenceBound: number;
   /** [conditions] f32: noise levels that rows point to. */
   readonly sigma: Tensor;
   /** Noise levels in use at most. */

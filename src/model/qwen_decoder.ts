@@ -139,7 +139,7 @@ export class QwenDecoder implements Network {
   #attend(
     pass: Pass,
     index: number,
-    { q, rows, counts, cache, only }: PassInputs & {
+    { q, rows, counts, bound, sequenceBound, cache, only }: PassInputs & {
       readonly q: Tensor;
       readonly only?: OnlyHeads;
     },
@@ -147,6 +147,7 @@ export class QwenDecoder implements Network {
     const { headSize } = this.config;
     return attention(pass, {
       ...{ q, rows, counts, cache: cache[index]!, headSize },
+      together: Math.floor((only?.bound ?? bound) / sequenceBound),
       ...(only && { heads: only }),
     });
   }

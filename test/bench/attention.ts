@@ -43,7 +43,7 @@ export class AttentionBench implements Disposable {
   record(pass: Pass): void {
     const cache = this.#cache.layers[0]!; // There is one.
     const operands = { q: this.#q, rows: this.#rows, counts: this.#counts };
-    attention(pass, { ...operands, cache, headSize: HEAD })[Symbol.dispose]();
+    attention(pass, { ...operands, cache, headSize: HEAD, together: QUERIES })[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -79,11 +79,14 @@ function seenBy(
   ];
 }
 
+/** Kernels: of a class of devices, and where two rows go to a lane. */
+type Variant = DeviceClass | "two rows a lane";
+
 /** Runs the kernels of every class of devices. */
 export async function attend(
   gpu: Gpu,
   attended: Attended,
-): Promise<Map<DeviceClass, Float32Array>> {
+): Promise<Map<Variant, Float32Array>> {
   const { headSize, rows, asked } = attended;
   const heads = attended.heads * (attended.group ?? 1);
   const headWidth = paddedHeadSize(headSize);
@@ -98,19 +101,27 @@ export async function attend(
   // The count of the other kind must not matter.
   using counts = uploadCounts(gpu, asked ? { rows: 99, heads: live } : { rows: live, heads: 99 });
   using askedRows = uploadHeads(gpu, asked?.map((row) => ({ row })) ?? [{}]);
-  const results = new Map<DeviceClass, Float32Array>();
-  for (const deviceClass of attended.deviceClasses ?? deviceClassesOf(gpu)) {
+  const results = new Map<Variant, Float32Array>();
+  const deviceClasses = attended.deviceClasses ?? deviceClassesOf(gpu);
+  const variants: Variant[] = [
+    ...deviceClasses,
+    ...deviceClasses.includes("cpu with subgroups") ? ["two rows a lane"] as const : [],
+  ];
+  for (const variant of variants) {
+    const isPaired = variant === "two rows a lane";
+    const deviceClass = isPaired ? "cpu with subgroups" : variant;
     const pass = passOf(gpu, deviceClass);
     const shape = [bound, heads * headWidth];
     const id = fillNextScratch(gpu, pass, { shape, value: UNTOUCHED });
-    const operands = { q, rows: table, counts, cache, headSize };
+    const together = isPaired ? 16 : 1;
+    const operands = { q, rows: table, counts, cache, headSize, together };
     using o = attention(pass, {
       ...operands,
       ...(asked && { heads: { table: askedRows, bound } }),
     });
     assertEquals([o.id, o.shape], [id, shape]);
     pass.submit();
-    results.set(deviceClass, await readFloats(gpu, o));
+    results.set(variant, await readFloats(gpu, o));
   }
   return results;
 }
@@ -144,15 +155,17 @@ export async function checkAttended(gpu: Gpu, attended: Attended): Promise<void>
   const results = await attend(gpu, attended);
   const live = attended.live ?? asked.length;
   const expected = asked.slice(0, live).map((row) => expectRow(attended, row));
-  for (const [deviceClass, actual] of results) {
+  for (const [variant, actual] of results) {
     const width = actual.length / asked.length;
     for (const [i, each] of expected.entries()) {
-      const label = `${deviceClass}, row ${asked[i]}: ${JSON.stringify(rows[asked[i]!])}`;
+      const label = `${variant}, row ${asked[i]}: ${JSON.stringify(rows[asked[i]!])}`;
       assertClose(actual.subarray(i * width, (i + 1) * width), each, {}, label);
     }
     const beyond = actual.subarray(live * width);
-    assert(beyond.every((value) => value === UNTOUCHED), `${deviceClass}, beyond`);
+    assert(beyond.every((value) => value === UNTOUCHED), `${variant}, beyond`);
   }
   const shared = results.get("cpu with subgroups");
   if (shared) assertEquals(results.get("cpu") ?? shared, shared, "with subgroups or without");
+  const paired = results.get("two rows a lane");
+  if (shared && paired) assertEquals(paired, shared, "two rows a lane or one");
 }

@@ -156,7 +156,13 @@ export class DeviceSequences implements Disposable {
     const [bound = 0] = new Uint32Array(await this.#gpu.read(counts));
     this.writeHeads(heads);
     const conditions = 2 * this.#lanes.length + 1;
-    const inputs = { rows, counts, bound, sigma, conditions, cache: cache.layers };
+    const sequenceBound = this.#lanes.length;
+    const inputs = {
+      ...{ rows, counts, bound, sequenceBound },
+      sigma,
+      conditions,
+      cache: cache.layers,
+    };
     const table = this.#tensors.heads;
     const pass = this.#gpu.pass();
     using normalized = network.forward(pass, { ...inputs, heads: table, headBound: heads.length })!;
