@@ -2,7 +2,7 @@
 //
 // x: [rows, K] f32. W: [N, K] in tiles of 32 columns (src/weights/formats.ts), opened by a weights
 // fragment. K and N are multiples of 32. Where the result goes is the epilogue fragment's affair:
-// fn finish(row, column4, sum) takes 4 neighbouring columns.
+// fn finish(row, looked_up, column4, sum) takes 4 neighbouring columns.
 //
 // One invocation sums TILE_ROWS rows of 4 columns in each of three tiles, in registers, over all of K in
 // one order, so that a row's value depends neither on the tile's height nor on the rows beside it.
@@ -12,6 +12,10 @@
 
 const LANES = 8u;
 const TILES = 3u;
+
+fn looked_up(first_row: u32, r: u32) -> vec2<u32> {
+  return look_up(first_row + r);
+}
 
 @compute @workgroup_size(LANES)
 fn linear(

@@ -1,7 +1,7 @@
 // Fragment: what all linear kernels read, and the one order in which they sum. A loads fragment has x and
 // the weights, and fn load_columns(vectors, lane): of 32 vectors, one a column, those of a lane. An
-// epilogue fragment says what becomes of the sums: fn finish(row, column4, sum), which writes them to its
-// y, binding 3.
+// epilogue fragment says what becomes of the sums: fn look_up(row) gives what it must know of a row, the
+// same for all columns, and fn finish(row, looked_up, column4, sum) writes them to its y, binding 3.
 
 struct Params {
   // Length of the sums; a multiple of 32.

@@ -62,6 +62,6 @@ fn linear_split(
     for (var slice = 0u; slice < SLICES; slice++) {
       sum += partial[(slice * TILE_ROWS + r) * 8u + lane];
     }
-    finish(first_row + r, params.first / 4u + column4, sum + bias[column4]);
+    finish(first_row + r, look_up(first_row + r), params.first / 4u + column4, sum + bias[column4]);
   }
 }

@@ -15,6 +15,32 @@ fn add_row(i: u32, low: vec4<f32>, high: vec4<f32>, first: Weights, second: Weig
   sums[TILE_SUMS + i] = add(sums[TILE_SUMS + i], low, high, second);
 }
 
+// Of the tile's rows, 8 at a time: a lane looks one up, and the others get it by broadcast.
+var<private> looked_up_above: vec2<u32>;
+var<private> looked_up_below: vec2<u32>;
+
+fn look_up_rows(first_row: u32, live: u32, lane: u32) {
+  looked_up_above = look_up(first_row + min(lane, live - 1u));
+  if (TILE_ROWS > 8u) {
+    looked_up_below = look_up(first_row + min(lane + 8u, live - 1u));
+  }
+}
+
+fn looked_up(_first_row: u32, r: u32) -> vec2<u32> {
+  if (TILE_ROWS == 1u) {
+    return looked_up_above;
+  }
+  let own = select(looked_up_above, looked_up_below, r >= 8u);
+  var result = subgroupBroadcast(own, 0u);
+  result = select(result, subgroupBroadcast(own, 1u), r % 8u == 1u);
+  result = select(result, subgroupBroadcast(own, 2u), r % 8u == 2u);
+  result = select(result, subgroupBroadcast(own, 3u), r % 8u == 3u);
+  result = select(result, subgroupBroadcast(own, 4u), r % 8u == 4u);
+  result = select(result, subgroupBroadcast(own, 5u), r % 8u == 5u);
+  result = select(result, subgroupBroadcast(own, 6u), r % 8u == 6u);
+  return select(result, subgroupBroadcast(own, 7u), r % 8u == 7u);
+}
+
 @compute @workgroup_size(LANES)
 fn linear_subgroup(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -32,6 +58,7 @@ fn linear_subgroup(
   let tiles = min(vec2(first_tile, first_tile + TILES - 1u), vec2(params.tiles - 1u));
   multiply(params.skip + first_row, tiles, params.k / 8u, lane);
   let live = min(TILE_ROWS, rows - first_row);
+  look_up_rows(first_row, live, lane);
   for (var t = 0u; t < min(TILES, params.tiles - first_tile); t++) {
     finish_tile(t, first_row, live, (first_tile + t) * 8u + lane);
   }

@@ -138,7 +138,7 @@ fn linear_tiled(
   // The sums move up one by one.
   for (var r = 0u; r < live; r++) {
     let row = first_row + first_own + r;
-    finish(row, params.first / 4u + column4, t0 + bias[column4]);
+    finish(row, look_up(row), params.first / 4u + column4, t0 + bias[column4]);
     t0 = t1;
     t1 = t2;
     t2 = t3;

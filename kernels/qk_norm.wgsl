@@ -34,10 +34,11 @@ fn qk_norm(
   }
   let scale = inverseSqrt(sum_over_lanes(lane, squares) / f32(WIDTH) + EPSILON);
 
+  let looked_up = look_up(row);
   let is_key = head >= HEADS;
   let is_value = head >= HEADS + KV_HEADS;
   for (var c = lane; c < quads; c += LANES) {
     let normed = gain[select(0u, quads, is_key) + c] * x[at + c] * scale;
-    finish(row, column4 + c, select(normed, x[at + c], is_value));
+    finish(row, looked_up, column4 + c, select(normed, x[at + c], is_value));
   }
 }

@@ -23,7 +23,11 @@ override NEAR: u32;
 // Two pairs, each turned by the sum of two angles.
 fn rotate(value: vec4<f32>, position: u32, quad: u32) -> vec4<f32> {
   let a = near[(position % NEAR) * (HEAD / 4u) + quad];
-  let b = far[(position / NEAR) * (HEAD / 4u) + quad];
+  // The first entry of `far`.
+  var b = vec4(1.0, 0.0, 1.0, 0.0);
+  if (position >= NEAR) {
+    b = far[(position / NEAR) * (HEAD / 4u) + quad];
+  }
   let cosine = a.xz * b.xz - a.yw * b.yw;
   let sine = a.yw * b.xz + a.xz * b.yw;
   let first = value.xz * cosine - value.yw * sine;
@@ -31,10 +35,19 @@ fn rotate(value: vec4<f32>, position: u32, quad: u32) -> vec4<f32> {
   return vec4(first.x, second.x, first.y, second.y);
 }
 
-fn finish(row: u32, column4: u32, sum: vec4<f32>) {
+// The row's position, and its place in the cache: the page, and which of its positions.
+fn look_up(row: u32) -> vec2<u32> {
+  let position = rows[row].position;
+  let table = rows[row].slot * TABLE;
+  let page = pages[table + 1u + (position / PAGE) % pages[table]];
+  return vec2(position, page * PAGE + position % PAGE);
+}
+
+fn finish(row: u32, looked_up: vec2<u32>, column4: u32, sum: vec4<f32>) {
   let head = column4 / (HEAD / 4u);
   let quad = column4 % (HEAD / 4u);
-  let position = rows[row].position;
+  let position = looked_up.x;
+  let place = looked_up.y;
   var value = sum;
   if (head < HEADS + KV_HEADS) {
     value = rotate(sum, position, quad);
@@ -43,13 +56,11 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
     y[(row * HEADS + head) * (HEAD / 4u) + quad] = value;
     return;
   }
-  let table = rows[row].slot * TABLE;
-  let page = pages[table + 1u + (position / PAGE) % pages[table]];
   let stored = (head - HEADS) % KV_HEADS;
-  let panel = (page * KV_HEADS + stored) * (PAGE / 8u) + position % PAGE / 8u;
+  let panel = (place / PAGE * KV_HEADS + stored) * (PAGE / 8u) + place % PAGE / 8u;
   if (head < HEADS + KV_HEADS) {
-    store_key(panel, quad, position % 8u, value);
+    store_key(panel, quad, place % 8u, value);
   } else {
-    store_value(panel, quad, position % 8u, value);
+    store_value(panel, quad, place % 8u, value);
   }
 }

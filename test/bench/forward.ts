@@ -1,5 +1,5 @@
 import { SHIPPED_MODEL } from "../../src/commands/config.ts";
-import type { Gpu } from "../../src/gpu/mod.ts";
+import { type Gpu, Readback } from "../../src/gpu/mod.ts";
 import type { WeightFormat } from "../../src/weights/formats.ts";
 import { ForwardHarness, loadNetwork } from "../support/forward.ts";
 import { median } from "./cpu.ts";
@@ -21,8 +21,9 @@ export async function timeForwards(gpu: Gpu, format: WeightFormat): Promise<Forw
   using network = loadNetwork(gpu, SHIPPED_MODEL.directory, { format });
   const { layers, hiddenSize, vocabSize, modelLength } = network.config;
   using harness = new ForwardHarness(gpu, network, { positions: modelLength });
+  using readback = await Readback.open(gpu, 4 * Math.max(...TOKENS) * vocabSize);
   const jobs: Record<string, Job> = Object.fromEntries(
-    TOKENS.map((tokens) => [tokens, forwardJob(gpu, harness, tokens)]),
+    TOKENS.map((tokens) => [tokens, forwardJob(gpu, harness, tokens, readback)]),
   );
   const seconds = await interleave(gpu, jobs);
   return TOKENS.map((tokens) => ({
@@ -32,7 +33,7 @@ export async function timeForwards(gpu: Gpu, format: WeightFormat): Promise<Forw
   }));
 }
 
-function forwardJob(gpu: Gpu, harness: ForwardHarness, count: number): Job {
+function forwardJob(gpu: Gpu, harness: ForwardHarness, count: number, readback: Readback): Job {
   const { network } = harness;
   const rows = {
     tokens: promptOf(count),
@@ -47,8 +48,8 @@ function forwardJob(gpu: Gpu, harness: ForwardHarness, count: number): Job {
       using normalized = network.forward(pass, inputs)!; // There are heads.
       const part = { counts: inputs.counts, skip: 0, rows: count };
       using logits = network.logits(pass, normalized, part);
-      pass.submit();
-      await gpu.read(logits);
+      pass.submit([{ from: logits, to: readback.buffer, bytes: logits.sizeBytes }]);
+      await readback.read(logits.sizeBytes);
     }
   };
 }
