@@ -264,10 +264,15 @@ fn attention_subgroup(
     if (QUERIES == 2u) {
       load_query(1u, b.row, head);
     }
+    var first_panel = 0u;
     for (var c = 0u; c < chunks; c++) {
       let is_past = c < past_chunks;
       let chunk = select(all_own.x / KEYS + c - past_chunks, c, is_past) * KEYS;
-      let panel = panel_of(select(current, past_slot, is_past), chunk, head);
+      // Where a page or the own sequence begins.
+      if (c == 0u || c == past_chunks || chunk % PAGE == 0u) {
+        first_panel = panel_of(select(current, past_slot, is_past), chunk - chunk % PAGE, head);
+      }
+      let panel = first_panel + chunk % PAGE / 8u;
       let seen = select(vec4(a.own, b.own), vec4(a.past, b.past), is_past);
       add_chunk(panel, chunk, select(all_own, all_past, is_past), seen);
     }
