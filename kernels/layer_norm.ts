@@ -4,11 +4,15 @@ import headFields from "./heads.wgsl" with { type: "text" };
 import barriers from "./lane_sums/barriers.wgsl" with { type: "text" };
 import subgroup from "./lane_sums/subgroup.wgsl" with { type: "text" };
 import source from "./layer_norm.wgsl" with { type: "text" };
+import octetFields from "./octet.wgsl" with { type: "text" };
+import narrow from "./octet_loads/narrow.wgsl" with { type: "text" };
+import wide from "./octet_loads/wide.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
+import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
-const TABLES = [counted, rowFields, headFields];
-const withBarriers = defineKernel("layer_norm", source, barriers, ...TABLES);
-const bySubgroup = defineKernel("layer_norm", source, subgroup, ...TABLES);
+const fragments = [octetFields, counted, rowFields, headFields];
+const withBarriers = defineKernel("layer_norm", source, barriers, narrow, ...fragments);
+const bySubgroup = defineKernel("layer_norm", source, subgroup, wide, wideLoads, ...fragments);
 
 /**
  * Floats from one condition's row of a modulation to the next: none where it has a single row, which
@@ -56,7 +60,7 @@ export function layerNorm(pass: Pass, operands: LayerNorm): Tensor {
     tensors: { x, rows, counts, gain, modulation, y, heads: heads ?? rows },
     constants: {
       WIDTH: features,
-      STRIDE4: width / 4,
+      STRIDE8: width / 8,
       MODULATION: modulationStride(modulation),
       EPSILON: epsilon,
     },

@@ -16,21 +16,21 @@ struct Params {
 }
 
 override WIDTH: u32;
-override STRIDE4: u32;
+override STRIDE8: u32;
 override MODULATION: u32;
 override EPSILON: f32;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<StoredOctet>;
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> counts: array<u32>;
-@group(0) @binding(3) var<storage, read> gain: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> modulation: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> gain: array<StoredOctet>;
+@group(0) @binding(4) var<storage, read> modulation: array<StoredOctet>;
+@group(0) @binding(5) var<storage, read_write> y: array<Octet>;
 @group(0) @binding(6) var<storage, read> params: Params;
 
-// 1 in the columns that count, 0 in the padding.
-fn in_width(column4: u32) -> vec4<f32> {
-  return select(vec4(0.0), vec4(1.0), column4 * 4u + vec4(0u, 1u, 2u, 3u) < vec4(WIDTH));
+// 1 in the columns from the given one on that count, 0 in the padding.
+fn in_width(column: u32) -> vec4<f32> {
+  return select(vec4(0.0), vec4(1.0), column + vec4(0u, 1u, 2u, 3u) < vec4(WIDTH));
 }
 
 @compute @workgroup_size(LANES)
@@ -42,25 +42,35 @@ fn layer_norm(
   if (row >= live_rows()) {
     return;
   }
-  let at = row * STRIDE4;
+  let at = row * STRIDE8;
 
   var sum = 0.0;
-  for (var c = lane; c < STRIDE4; c += LANES) {
-    sum += dot(x[at + c], in_width(c));
+  for (var c = lane; c < STRIDE8; c += LANES) {
+    let part = open_octet(x[at + c]);
+    sum += dot(part.low, in_width(8u * c)) + dot(part.high, in_width(8u * c + 4u));
   }
   let mean = sum_over_lanes(lane, sum) / f32(WIDTH);
 
   var squares = 0.0;
-  for (var c = lane; c < STRIDE4; c += LANES) {
-    let centred = (x[at + c] - mean) * in_width(c);
-    squares += dot(centred, centred);
+  for (var c = lane; c < STRIDE8; c += LANES) {
+    let part = open_octet(x[at + c]);
+    let low = (part.low - mean) * in_width(8u * c);
+    let high = (part.high - mean) * in_width(8u * c + 4u);
+    squares += dot(low, low) + dot(high, high);
   }
-  let scale = inverseSqrt(sum_over_lanes(lane, squares) / f32(WIDTH) + EPSILON);
+  let factor = inverseSqrt(sum_over_lanes(lane, squares) / f32(WIDTH) + EPSILON);
 
-  let condition = rows[source_row(row)].condition * (MODULATION / 4u);
-  for (var c = lane; c < STRIDE4; c += LANES) {
-    let modulated = gain[c] * (1.0 + modulation[condition + params.scale / 4u + c]);
-    y[at + c] =
-      (x[at + c] - mean) * scale * modulated + modulation[condition + params.shift / 4u + c];
+  let condition = rows[source_row(row)].condition * MODULATION;
+  let first_scale = (condition + params.scale) / 8u;
+  let first_shift = (condition + params.shift) / 8u;
+  for (var c = lane; c < STRIDE8; c += LANES) {
+    let part = open_octet(x[at + c]);
+    let own = open_octet(gain[c]);
+    let scale = open_octet(modulation[first_scale + c]);
+    let shift = open_octet(modulation[first_shift + c]);
+    y[at + c] = Octet(
+      (part.low - mean) * factor * (own.low * (1.0 + scale.low)) + shift.low,
+      (part.high - mean) * factor * (own.high * (1.0 + scale.high)) + shift.high,
+    );
   }
 }

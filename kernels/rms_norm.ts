@@ -1,10 +1,14 @@
 import { defineKernel, expectShape, type Pass, type Tensor } from "../src/gpu/mod.ts";
 import barriers from "./lane_sums/barriers.wgsl" with { type: "text" };
 import subgroup from "./lane_sums/subgroup.wgsl" with { type: "text" };
+import octetFields from "./octet.wgsl" with { type: "text" };
+import narrow from "./octet_loads/narrow.wgsl" with { type: "text" };
+import wide from "./octet_loads/wide.wgsl" with { type: "text" };
 import source from "./rms_norm.wgsl" with { type: "text" };
+import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
-const withBarriers = defineKernel("rms_norm", source, barriers);
-const bySubgroup = defineKernel("rms_norm", source, subgroup);
+const withBarriers = defineKernel("rms_norm", source, barriers, narrow, octetFields);
+const bySubgroup = defineKernel("rms_norm", source, subgroup, wide, wideLoads, octetFields);
 
 /** Operands of {@linkcode rmsNorm}. */
 export interface RmsNorm {
@@ -35,7 +39,7 @@ export function rmsNorm(pass: Pass, operands: RmsNorm): Tensor {
   const isShared = pass.gpu.deviceClass === "cpu with subgroups";
   pass.dispatch(isShared ? bySubgroup : withBarriers, {
     tensors: { x, counts, gain, y },
-    constants: { WIDTH: features, STRIDE4: width / 4, EPSILON: epsilon },
+    constants: { WIDTH: features, STRIDE8: width / 8, EPSILON: epsilon },
     params: { counted: counted === "rows" ? 0 : 1 },
     workgroups: [bound],
   });

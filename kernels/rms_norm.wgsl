@@ -10,13 +10,13 @@ struct Params {
 }
 
 override WIDTH: u32;
-override STRIDE4: u32;
+override STRIDE8: u32;
 override EPSILON: f32;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> x: array<StoredOctet>;
 @group(0) @binding(1) var<storage, read> counts: array<u32>;
-@group(0) @binding(2) var<storage, read> gain: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gain: array<StoredOctet>;
+@group(0) @binding(3) var<storage, read_write> y: array<Octet>;
 @group(0) @binding(4) var<storage, read> params: Params;
 
 @compute @workgroup_size(LANES)
@@ -28,15 +28,18 @@ fn rms_norm(
   if (row >= counts[params.counted]) {
     return;
   }
-  let at = row * STRIDE4;
+  let at = row * STRIDE8;
 
   var squares = 0.0;
-  for (var c = lane; c < STRIDE4; c += LANES) {
-    squares += dot(x[at + c], x[at + c]);
+  for (var c = lane; c < STRIDE8; c += LANES) {
+    let part = open_octet(x[at + c]);
+    squares += dot(part.low, part.low) + dot(part.high, part.high);
   }
   let scale = inverseSqrt(sum_over_lanes(lane, squares) / f32(WIDTH) + EPSILON);
 
-  for (var c = lane; c < STRIDE4; c += LANES) {
-    y[at + c] = gain[c] * x[at + c] * scale;
+  for (var c = lane; c < STRIDE8; c += LANES) {
+    let part = open_octet(x[at + c]);
+    let own = open_octet(gain[c]);
+    y[at + c] = Octet(own.low * part.low * scale, own.high * part.high * scale);
   }
 }
