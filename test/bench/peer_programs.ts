@@ -9,16 +9,25 @@ const PYTHONS = ["python3", "/usr/bin/python3"];
  *
  * @throws {Error} If it fails.
  */
-export async function runPeer(program: string, args: readonly string[]): Promise<unknown[]> {
-  const { success, stdout, stderr } = await output(program, args);
+export async function runPeer(
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<unknown[]> {
+  const { success, stdout, stderr } = await output(program, args, environment);
   if (!success) throw new Error(`Cannot measure: ${program} ${args.join(" ")} failed:\n${stderr}`);
   return stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
 }
 
-async function output(program: string, args: readonly string[]) {
+async function output(
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+) {
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],
     cwd: SCRIPTS,
+    env: { ...environment },
   }).output();
   const text = new TextDecoder();
   return { success, stdout: text.decode(stdout), stderr: text.decode(stderr) };

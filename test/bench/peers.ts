@@ -1,8 +1,9 @@
 import { Gpu } from "../../src/gpu/mod.ts";
+import { runScript } from "./child.ts";
 import type { Figures } from "./figures.ts";
-import { type ForwardTime, timeForwards } from "./forward.ts";
+import type { ForwardTime } from "./forward.ts";
 import { findPython, runPeer } from "./peer_programs.ts";
-import { timeSteps } from "./step.ts";
+import { type StepTime, timeHubStep } from "./step.ts";
 
 const UNIT = "ms, two cores";
 
@@ -24,6 +25,18 @@ interface Forward {
   readonly wallMs: number;
 }
 
+/** What `own_times.ts` prints. */
+interface OwnTimes {
+  readonly step: StepTime;
+  readonly forwards: readonly ForwardTime[];
+}
+
+/**
+ * How models as small as the shipped one are served on a software adapter: its driver starts no threads.
+ * onnxruntime-web is spared them, too.
+ */
+const AS_SERVED = { LP_NUM_THREADS: "0" };
+
 /**
  * Times other programs at our work, and us beside them: a denoising step in PyTorch on the CPU, and
  * forwards in onnxruntime-web on our adapter. The latter is downloaded on its first run.
@@ -32,19 +45,28 @@ interface Forward {
  */
 export async function benchPeers(): Promise<Figures> {
   const python = await findPython();
-  using gpu = await Gpu.open();
-  return { ...await compareSteps(gpu, python), ...await compareForwards(gpu, python) };
+  // Before and after what it is compared with, since the machine may change meanwhile.
+  const firstSteps = await timePyTorch(python);
+  const own = await timeOwn();
+  const hubStep = await timeHub();
+  const lastSteps = await timePyTorch(python);
+  const theirs = await timeOnnxruntime(python);
+  const ownAfter = await timeOwn();
+  return {
+    ...compareSteps([own.step, hubStep], firstSteps, lastSteps),
+    ...compareForwards(theirs, own.forwards, ownAfter.forwards),
+  };
 }
 
-async function compareSteps(gpu: Gpu, python: string): Promise<Figures> {
-  // Our own script prints these lines. Before ours and after, since the machine may change meanwhile.
-  const before = await runPeer(python, ["step.py"]) as Step[];
-  const own = await timeSteps(gpu);
-  const after = await runPeer(python, ["step.py"]) as Step[];
+function compareSteps(
+  own: readonly StepTime[],
+  first: readonly Step[],
+  last: readonly Step[],
+): Figures {
   const figures: Figures = {};
-  for (const [i, { shape, ms: first }] of before.entries()) {
+  for (const [i, { shape, ms: firstMs }] of first.entries()) {
     const { layers, width, vocabulary, rows } = shape;
-    const ms = (first + after[i]!.ms) / 2; // The same shapes in the same order.
+    const ms = (firstMs + last[i]!.ms) / 2; // The same shapes in the same order.
     const name = `step ${layers}x${width} V=${vocabulary}, ${rows} rows`;
     const ours = own.find((each) => each.name === name);
     if (!ours) throw new Error(`Cannot compare: PyTorch's ${name} is none of ours`);
@@ -59,12 +81,13 @@ async function compareSteps(gpu: Gpu, python: string): Promise<Figures> {
   return figures;
 }
 
-async function compareForwards(gpu: Gpu, python: string): Promise<Figures> {
-  const before = await timeOwnForwards(gpu);
-  const others = await runOnnxruntime(python);
-  const after = await timeOwnForwards(gpu);
+function compareForwards(
+  theirs: readonly Forward[],
+  before: readonly ForwardTime[],
+  after: readonly ForwardTime[],
+): Figures {
   const figures: Figures = {};
-  for (const { tokens, ms, wallMs } of others) {
+  for (const { tokens, ms, wallMs } of theirs) {
     const name = `onnxruntime-web f32 forward 6x256 V=4096, ${tokens} tokens`;
     figures[name] = { value: ms, unit: UNIT };
     figures[`${name}, wall`] = { value: wallMs, unit: "ms" };
@@ -82,17 +105,27 @@ async function compareForwards(gpu: Gpu, python: string): Promise<Figures> {
   return figures;
 }
 
-async function timeOwnForwards(gpu: Gpu): Promise<ForwardTime[]> {
-  return [...await timeForwards(gpu, "f32"), ...await timeForwards(gpu, "f16")];
+async function timeOwn(): Promise<OwnTimes> {
+  return await runScript("own_times.ts", AS_SERVED) as OwnTimes; // Our own script prints it.
 }
 
-async function runOnnxruntime(python: string): Promise<Forward[]> {
+/** A model too large to be served like that. */
+async function timeHub(): Promise<StepTime> {
+  using gpu = await Gpu.open();
+  return await timeHubStep(gpu);
+}
+
+async function timePyTorch(python: string): Promise<Step[]> {
+  return await runPeer(python, ["step.py"]) as Step[]; // Our own script prints these lines.
+}
+
+async function timeOnnxruntime(python: string): Promise<Forward[]> {
   const model = Deno.makeTempFileSync({ suffix: ".onnx" });
   try {
     await runPeer(python, ["make_onnx.py", model]);
     const flags = ["run", "--allow-all", "--no-config", "--no-lock"];
-    // Our own script prints these lines.
-    return await runPeer(Deno.execPath(), [...flags, "onnxruntime.ts", model]) as Forward[];
+    const command = [...flags, "onnxruntime.ts", model];
+    return await runPeer(Deno.execPath(), command, AS_SERVED) as Forward[]; // As above.
   } finally {
     Deno.removeSync(model);
   }

@@ -19,21 +19,26 @@ const HUB_STEP: StepModel = { keys: 512, slots: 1 };
 const SAMPLER_GOAL = { atMost: 4 };
 const NUCLEUS_GOAL = { atMost: 12 };
 
-/** Milliseconds of one step of each model, by the name that the figures of others have. */
-export async function timeSteps(
-  gpu: Gpu,
-): Promise<{ readonly name: string; readonly ms: number }[]> {
-  const time = async (options: StepOptions) => {
-    using bench = await StepBench.open(gpu, options);
-    const { step } = await interleave(gpu, { step: bench.step });
-    return { name: stepName(bench), ms: 1000 * median(step) };
-  };
-  const shipped = await time({ directory: SHIPPED_MODEL.directory, ...SHIPPED_STEP });
-  const hub = await withRandomModel(
-    HUB_CONFIG,
-    (directory) => time({ directory, ...HUB_STEP }),
-  );
-  return [shipped, hub];
+/** How long a step takes, by the name that the figures of others have. */
+export interface StepTime {
+  readonly name: string;
+  readonly ms: number;
+}
+
+/** Times a step of the shipped model. */
+export function timeShippedStep(gpu: Gpu): Promise<StepTime> {
+  return timeStep(gpu, { directory: SHIPPED_MODEL.directory, ...SHIPPED_STEP });
+}
+
+/** Times a step of a model as large as those of the hub. */
+export function timeHubStep(gpu: Gpu): Promise<StepTime> {
+  return withRandomModel(HUB_CONFIG, (directory) => timeStep(gpu, { directory, ...HUB_STEP }));
+}
+
+async function timeStep(gpu: Gpu, options: StepOptions): Promise<StepTime> {
+  using bench = await StepBench.open(gpu, options);
+  const { step } = await interleave(gpu, { step: bench.step });
+  return { name: stepName(bench), ms: 1000 * median(step) };
 }
 
 /** Whole denoising steps as the product records them, and what they are made of. */
