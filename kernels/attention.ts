@@ -20,9 +20,11 @@ import f16LoadWide from "./cache_formats/f16_load_wide.wgsl" with { type: "text"
 import f32Load from "./cache_formats/f32_load.wgsl" with { type: "text" };
 import f32LoadWide from "./cache_formats/f32_load_wide.wgsl" with { type: "text" };
 import { HEAD_SIZES } from "./head_sizes.ts";
+import fromLane from "./from_lane.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import octetFields from "./octet.wgsl" with { type: "text" };
 import octetPairs from "./octet_pairs.wgsl" with { type: "text" };
+import picks from "./picks.wgsl" with { type: "text" };
 import rowFields from "./rows.wgsl" with { type: "text" };
 import wideLoads from "./wide_loads.wgsl" with { type: "text" };
 
@@ -75,7 +77,7 @@ export interface PagedCache {
 
 const SOURCES = {
   attention: [portable, octetPairs, rowsInRegisters],
-  attention_subgroup: [subgroup, rowsInRegisters],
+  attention_subgroup: [subgroup, rowsInRegisters, picks, fromLane],
   attention_workgroup: [workgroup],
 };
 const kernels = new Map<string, Kernel>();

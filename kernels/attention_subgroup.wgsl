@@ -137,33 +137,41 @@ fn rescale_rows(q: u32, factor: f32) {
   rescale_row(first + 7u, subgroupBroadcast(factor, 7u));
 }
 
-// Stores what was summed of a row, if it is one of the sequence.
-fn store_row(row: u32, at: u32, is_own: u32, divisor: f32) {
-  if (is_own == 0u) {
-    return;
-  }
-  for (var part = 0u; part < HALF; part += 2u) {
-    let value = Octet(sum[row * PARTS + part] / divisor, sum[row * PARTS + part + 1u] / divisor);
-    store_o(at + row * HEADS * HEAD8 + part * 4u + own_lane, value);
-  }
-  if (HALF < PARTS) {
-    let half = (at + row * HEADS * HEAD8 + HALF * 4u) * 2u + own_lane;
-    store_half(half, sum[row * PARTS + HALF] / divisor);
-  }
+// A part of what was summed of a row: of lane r's query q.
+fn sum_of(q: u32, r: u32, part: u32) -> vec4<f32> {
+  let first = q * LANES * PARTS + part;
+  return pick_of_8(
+    r,
+    sum[first],
+    sum[first + PARTS],
+    sum[first + 2u * PARTS],
+    sum[first + 3u * PARTS],
+    sum[first + 4u * PARTS],
+    sum[first + 5u * PARTS],
+    sum[first + 6u * PARTS],
+    sum[first + 7u * PARTS],
+  );
 }
 
-// Stores those of every lane's query q; is_own says whether that of this lane is one of the sequence.
-fn store_rows(q: u32, at: u32, is_own: bool) {
-  let first = q * LANES;
-  let stores = select(0u, 1u, is_own);
-  store_row(first, at, subgroupBroadcast(stores, 0u), subgroupBroadcast(total[q], 0u));
-  store_row(first + 1u, at, subgroupBroadcast(stores, 1u), subgroupBroadcast(total[q], 1u));
-  store_row(first + 2u, at, subgroupBroadcast(stores, 2u), subgroupBroadcast(total[q], 2u));
-  store_row(first + 3u, at, subgroupBroadcast(stores, 3u), subgroupBroadcast(total[q], 3u));
-  store_row(first + 4u, at, subgroupBroadcast(stores, 4u), subgroupBroadcast(total[q], 4u));
-  store_row(first + 5u, at, subgroupBroadcast(stores, 5u), subgroupBroadcast(total[q], 5u));
-  store_row(first + 6u, at, subgroupBroadcast(stores, 6u), subgroupBroadcast(total[q], 6u));
-  store_row(first + 7u, at, subgroupBroadcast(stores, 7u), subgroupBroadcast(total[q], 7u));
+// Stores the rows from vector `at` on that are those of every lane's query q, as far as they are of the
+// sequence: is_own says so of this lane's. A loop, since written out it is long to compile.
+fn store_rows(q: u32, at: u32, is_own: bool, live: u32) {
+  let own = vec2(select(0u, 1u, is_own), bitcast<u32>(total[q]));
+  for (var r = 0u; r < min(LANES, live); r++) {
+    let of_row = from_lane(own, r);
+    if (of_row.x == 0u) {
+      continue;
+    }
+    let divisor = bitcast<f32>(of_row.y);
+    let first = at + r * HEADS * HEAD8;
+    for (var part = 0u; part < HALF; part += 2u) {
+      let value = Octet(sum_of(q, r, part) / divisor, sum_of(q, r, part + 1u) / divisor);
+      store_o(first + part * 4u + own_lane, value);
+    }
+    if (HALF < PARTS) {
+      store_half((first + HALF * 4u) * 2u + own_lane, sum_of(q, r, HALF) / divisor);
+    }
+  }
 }
 
 // A row that a lane asks for: what it sees of its own sequence, and of its past.
@@ -228,9 +236,11 @@ fn attention_subgroup(
 ) {
   let first_row = group.x * ROWS;
   let head = group.y;
-  if (first_row >= live_rows()) {
+  let all_live = live_rows();
+  if (first_row >= all_live) {
     return;
   }
+  let live = all_live - first_row;
   own_lane = lane;
   own_octet = lane / 2u;
   own_pair = lane % 2u;
@@ -277,9 +287,9 @@ fn attention_subgroup(
       add_chunk(panel, chunk, select(all_own, all_past, is_past), seen);
     }
     let at = (first_row * HEADS + head) * HEAD8;
-    store_rows(0u, at, is_own_a);
-    if (QUERIES == 2u) {
-      store_rows(1u, at, is_own_b);
+    store_rows(0u, at, is_own_a, live);
+    if (QUERIES == 2u && live > LANES) {
+      store_rows(1u, at + LANES * HEADS * HEAD8, is_own_b, live - LANES);
     }
   }
 }

@@ -30,15 +30,7 @@ fn looked_up(_first_row: u32, r: u32) -> vec2<u32> {
   if (TILE_ROWS == 1u) {
     return looked_up_above;
   }
-  let own = select(looked_up_above, looked_up_below, r >= 8u);
-  var result = subgroupBroadcast(own, 0u);
-  result = select(result, subgroupBroadcast(own, 1u), r % 8u == 1u);
-  result = select(result, subgroupBroadcast(own, 2u), r % 8u == 2u);
-  result = select(result, subgroupBroadcast(own, 3u), r % 8u == 3u);
-  result = select(result, subgroupBroadcast(own, 4u), r % 8u == 4u);
-  result = select(result, subgroupBroadcast(own, 5u), r % 8u == 5u);
-  result = select(result, subgroupBroadcast(own, 6u), r % 8u == 6u);
-  return select(result, subgroupBroadcast(own, 7u), r % 8u == 7u);
+  return from_lane(select(looked_up_above, looked_up_below, r >= 8u), r % 8u);
 }
 
 @compute @workgroup_size(LANES)

@@ -7,6 +7,7 @@ import plain from "./epilogues/plain.wgsl" with { type: "text" };
 import residual from "./epilogues/residual.wgsl" with { type: "text" };
 import silu from "./epilogues/silu.wgsl" with { type: "text" };
 import swiglu from "./epilogues/swiglu.wgsl" with { type: "text" };
+import fromLane from "./from_lane.wgsl" with { type: "text" };
 import headFields from "./heads.wgsl" with { type: "text" };
 import portable from "./linear.wgsl" with { type: "text" };
 import finish from "./linear_finish.wgsl" with { type: "text" };
@@ -24,6 +25,7 @@ import subgroup4 from "./linear_tiles/subgroup_4.wgsl" with { type: "text" };
 import subgroup8 from "./linear_tiles/subgroup_8.wgsl" with { type: "text" };
 import tiled from "./linear_tiled.wgsl" with { type: "text" };
 import octetFields from "./octet.wgsl" with { type: "text" };
+import picks from "./picks.wgsl" with { type: "text" };
 import { ROPE_STORES } from "./rope_store.ts";
 import rowFields from "./rows.wgsl" with { type: "text" };
 import { tileStrides } from "./tile_strides.ts";
@@ -51,7 +53,7 @@ export interface LinearVariant {
 
 const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear_subgroup",
-  sources: [subgroup, tile, finish, tileSums, wide, wideLoads, octetFields],
+  sources: [subgroup, tile, finish, tileSums, picks, fromLane, wide, wideLoads, octetFields],
   order: "rows",
   rows,
   columns: 128,
@@ -60,7 +62,7 @@ const subgroupTile = (rows: number, tile: string, cost: number): LinearVariant =
 
 const portableTile = (rows: number, tile: string, cost: number): LinearVariant => ({
   name: "linear",
-  sources: [portable, tile, finish, tileSums, narrow],
+  sources: [portable, tile, finish, tileSums, picks, narrow],
   rows,
   columns: 96,
   cost,

@@ -1,7 +1,6 @@
 // Fragment: the sums of TILES tiles of columns with TILE_ROWS rows each, 32 in all at most. What finishes
 // a row is there once and taken in turn: written out for all of them it would take longer to compile
-// than all the rest. An array that a loop indexes would be looked up lane by lane, so four sums are
-// picked out of all, and one of the four.
+// than all the rest. Four sums are picked out of all, and one of the four. With picks.wgsl.
 
 // How far the first sums of two tiles lie apart; and of all. Places beyond them, which are written below
 // for the tallest tiles, wrap round and are not picked.
@@ -71,22 +70,4 @@ fn four_sums(first: u32) -> FourSums {
 
 fn sum_of(four: FourSums, i: u32) -> vec4<f32> {
   return pick_of_4(i, four.a, four.b, four.c, four.d);
-}
-
-fn pick_of_4(i: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
-  return select(select(a, b, i == 1u), select(c, d, i == 3u), i >= 2u);
-}
-
-fn pick_of_8(
-  i: u32,
-  a: vec4<f32>,
-  b: vec4<f32>,
-  c: vec4<f32>,
-  d: vec4<f32>,
-  e: vec4<f32>,
-  f: vec4<f32>,
-  g: vec4<f32>,
-  h: vec4<f32>,
-) -> vec4<f32> {
-  return select(pick_of_4(i, a, b, c, d), pick_of_4(i - 4u, e, f, g, h), i >= 4u);
 }

@@ -6,6 +6,7 @@ import {
   type Pass,
   type Tensor,
 } from "../../src/gpu/mod.ts";
+import picks from "../picks.wgsl" with { type: "text" };
 import tileSums from "../tile_sums.wgsl" with { type: "text" };
 import { sumSegments } from "./columns.ts";
 import common from "./matmul.wgsl" with { type: "text" };
@@ -44,9 +45,9 @@ type Product = "x wᵀ" | "dy w" | "dyᵀ x";
 
 const KERNELS: Readonly<Record<MatmulVariant["name"], Readonly<Record<Product, Kernel>>>> = {
   matmul_subgroup: {
-    "x wᵀ": defineKernel("matmul_subgroup", subgroup, tileSums, common, aRows, bRows),
-    "dy w": defineKernel("matmul_subgroup", subgroup, tileSums, common, aRows, bColumns),
-    "dyᵀ x": defineKernel("matmul_subgroup", subgroup, tileSums, common, aColumns, bColumns),
+    "x wᵀ": defineKernel("matmul_subgroup", subgroup, tileSums, picks, common, aRows, bRows),
+    "dy w": defineKernel("matmul_subgroup", subgroup, tileSums, picks, common, aRows, bColumns),
+    "dyᵀ x": defineKernel("matmul_subgroup", subgroup, tileSums, picks, common, aColumns, bColumns),
   },
   matmul_tiled: {
     "x wᵀ": defineKernel("matmul_tiled", tiled, common, blockARows, blockBRows),
