@@ -38,15 +38,16 @@ const GPU_SLICE = 1024;
 const MOST_GPU_SLICES = 8;
 /** Keys for which slices would save a GPU less than merging them costs. */
 const UNSLICED_KEYS = 2304;
+/** llvmpipe leaves every loop of an invocation, in silence, after so many iterations in all. */
+const MOST_ITERATIONS = 65_535;
 /**
- * Keys that one invocation goes over at most on a software adapter: llvmpipe leaves every loop of an
- * invocation, in silence, after 65,535 iterations in all. It unrolls the loops over the components of
- * a head up to 128 of them.
+ * Keys that one invocation goes over at most on a software adapter, for that reason. It unrolls the
+ * loops over the components of a head up to 128 of them.
  */
 const CPU_SLICE = 32_768;
 const CPU_SLICE_OF_LARGE_HEADS = 1024;
 const MERGE_LANES = 32;
-/** Of larger heads, two rows a lane are more text than a core keeps decoded. */
+/** Of larger heads two rows a lane are no faster, and twice as long to compile. */
 const LARGEST_HEAD_OF_TWO = 64;
 
 /** Element types that keys and values can be kept in. */
@@ -126,10 +127,15 @@ function variantFor(
     return { name: "attention_workgroup", rows: 1, slice };
   }
   const slice = head > 128 ? CPU_SLICE_OF_LARGE_HEADS : CPU_SLICE;
-  const isShared = deviceClass === "cpu with subgroups" && keys <= slice;
-  if (!isShared) return { name: "attention", rows: LANES, slice };
-  const rows = together >= 2 * LANES && head <= LARGEST_HEAD_OF_TWO ? 2 * LANES : LANES;
-  return { name: "attention_subgroup", rows, slice };
+  // A group goes over the keys of one sequence after the other, and each of its rows may be one's. What
+  // is added: a round for the sequence, one to store each row, and what neighbours see beside a row.
+  const iterations = (rows: number) => rows * (Math.ceil(keys / KEYS) + 3 * rows);
+  const canShare = (rows: number) =>
+    deviceClass === "cpu with subgroups" && keys <= slice && iterations(rows) <= MOST_ITERATIONS;
+  if (together >= 2 * LANES && head <= LARGEST_HEAD_OF_TWO && canShare(2 * LANES)) {
+    return { name: "attention_subgroup", rows: 2 * LANES, slice };
+  }
+  return { name: canShare(LANES) ? "attention_subgroup" : "attention", rows: LANES, slice };
 }
 
 /** Operands of {@linkcode attention}. */
@@ -146,8 +152,8 @@ export interface Attention {
   /** Components of a head without padding: the scale is its root's inverse. */
   readonly headSize: number;
   /**
-   * Neighbouring rows that mostly are of one sequence, 1 where left out: nothing but the time that it
-   * takes depends on it.
+   * How many neighbouring rows are mostly of one sequence, 1 where left out: nothing but the time that
+   * it takes depends on it.
    */
   readonly together?: number;
   /** Attends for the rows of these heads only, in their order: [bound] heads. */

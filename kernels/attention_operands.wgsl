@@ -1,4 +1,4 @@
-// Fragment: what all attention kernels read, and the one order in which they sum. A loads fragment has q
+// Fragment: what all attention kernels read, and the chunks of keys that they go over. A loads fragment has q
 // and o, fn load_q(octet) and fn store_o(octet, value).
 
 struct Params {

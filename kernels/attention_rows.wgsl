@@ -1,4 +1,5 @@
-// Fragment: rows on their way in the registers of an invocation, QUERIES of them; query q is the q-th.
+// Fragment: rows on their way in the registers of an invocation, QUERIES of them, and the one order in
+// which their scores and weights are summed; query q is the q-th.
 
 // What they ask, and have summed; with subgroups, what a lane has of all rows' sums.
 var<private> query: array<vec4<f32>, QUERIES * HEAD8 * 2u>;

@@ -1,7 +1,8 @@
 // What attention.wgsl computes, to the bit, on devices whose subgroups have 8 lanes and which load 32
-// bytes at a time. A lane takes the scores of a row; to load KEYS keys, lane i loads two neighbours'
-// octet i / 2 of four, and all get all by broadcast: on a software adapter a load costs as much as fifty
-// multiplications. Of the values a lane takes a part of the components, for all rows.
+// bytes at a time. A lane takes the scores of QUERIES rows, one or two, 8 apart; to load KEYS keys, lane
+// i loads two neighbours' octet i / 2 of four, and all get all by broadcast: on a software adapter a load
+// costs as much as fifty multiplications. Of the values a lane takes a part of the components, for all
+// rows.
 //
 // Rows of several sequences may meet in a subgroup: it goes over the keys of one sequence at a time,
 // over all that any of its rows sees, of which those that a row does not see have no effect on it. Rows

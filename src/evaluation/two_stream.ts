@@ -90,9 +90,9 @@ export class TwoStream implements Disposable {
     const { bound, headBound } = this.#writeTables(blocks);
     const { rows, heads, counts, sigma, logP } = this.#tables;
     const conditions = this.#batch.tasks.length;
-    const sequenceBound = new Set(blocks.map(({ slot }) => slot)).size;
+    const together = leastRowsOfASlot(blocks);
     const inputs = {
-      ...{ rows, counts, bound, sequenceBound, sigma, conditions },
+      ...{ rows, counts, bound, together, sigma, conditions },
       cache: this.#cache.layers,
     };
     const pass = this.#gpu.pass();
@@ -148,6 +148,13 @@ export class TwoStream implements Disposable {
     this.#gpu.write(this.#tables.counts, Uint32Array.of(bound, headBound));
     return { bound, headBound };
   }
+}
+
+/** How many rows the slot with the fewest has. */
+function leastRowsOfASlot(blocks: readonly BlockRows[]): number {
+  const rows = new Map<number, number>();
+  for (const { slot, tokens } of blocks) rows.set(slot, (rows.get(slot) ?? 0) + tokens.length);
+  return Math.min(...rows.values());
 }
 
 function rowOf(

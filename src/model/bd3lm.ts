@@ -164,7 +164,7 @@ export class Bd3lm implements Network {
   #attend(
     pass: Pass,
     index: number,
-    { q, rows, counts, bound, sequenceBound, cache, only }: PassInputs & {
+    { q, rows, counts, bound, together, cache, only }: PassInputs & {
       readonly q: Tensor;
       /** The heads whose rows attend; all rows where left out. */
       readonly only?: { readonly table: Tensor; readonly bound: number };
@@ -173,7 +173,8 @@ export class Bd3lm implements Network {
     const { headSize } = this.config;
     return attention(pass, {
       ...{ q, rows, counts, cache: cache[index]!, headSize },
-      together: Math.floor((only?.bound ?? bound) / sequenceBound),
+      // Rows with a head may be any of them.
+      together: only && only.bound < bound ? 1 : together,
       ...(only && { heads: only }),
     });
   }

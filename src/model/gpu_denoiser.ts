@@ -208,7 +208,7 @@ export class GpuDenoiser implements Denoiser {
     const { blockSize, decoding } = this.#network.config;
     for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      const sizes = { lanes: 0, sequenceBound: 1, bound, headBound: 1, isDetailed: false };
+      const sizes = { lanes: 0, together: bound, bound, headBound: 1, isDetailed: false };
       this.#recordRows({ pass, tables }, { segment, ...sizes });
       pass.submit();
     }
@@ -230,8 +230,11 @@ export class GpuDenoiser implements Denoiser {
     const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
     const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
     const isDetailed = lanes.some((slot) => this.#openIn(slot).options.isDetailed);
-    const sequenceBound = lanes.length + prompts.length;
-    const sizes = { lanes: lanes.length, sequenceBound, bound, headBound, isDetailed };
+    const together = Math.min(
+      ...lanes.map((slot) => this.#openIn(slot).options.blockSize),
+      ...prompts.map(({ tokens }) => tokens.length),
+    );
+    const sizes = { lanes: lanes.length, together, bound, headBound, isDetailed };
     // With as much room, only the place of its table in the burst differs.
     const key = JSON.stringify(sizes);
     const like = recorded.get(key);
@@ -244,11 +247,10 @@ export class GpuDenoiser implements Denoiser {
   /** A pass with as many rows and heads at most. */
   #recordRows(
     { pass, tables: { burst, journal } }: Recording,
-    { segment, lanes, sequenceBound, bound, headBound, isDetailed }: {
+    { segment, lanes, together, bound, headBound, isDetailed }: {
       readonly segment: number;
       readonly lanes: number;
-      /** Those of the lanes, and those that prompt rows are of. */
-      readonly sequenceBound: number;
+      readonly together: number;
       readonly bound: number;
       readonly headBound: number;
       /** Whether a sequence of the pass asks for details. */
@@ -267,7 +269,7 @@ export class GpuDenoiser implements Denoiser {
     plan(pass, { ...common, rows, sigma });
     const conditions = 2 * lanes + 1;
     const inputs = {
-      ...{ rows, counts, bound, sequenceBound, sigma, conditions },
+      ...{ rows, counts, bound, together, sigma, conditions },
       cache: this.cache.layers,
     };
     using normalized = this.#network.forward(pass, { ...inputs, heads, headBound });

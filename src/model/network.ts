@@ -10,8 +10,8 @@ export interface PassInputs {
   readonly counts: Tensor;
   /** Live rows at most. */
   readonly bound: number;
-  /** Sequences that they are of, at most. */
-  readonly sequenceBound: number;
+  /** How many neighbouring rows are mostly of one sequence. */
+  readonly together: number;
   /** [conditions] f32: noise levels that rows point to. */
   readonly sigma: Tensor;
   /** Noise levels in use at most. */

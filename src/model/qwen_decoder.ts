@@ -139,7 +139,7 @@ export class QwenDecoder implements Network {
   #attend(
     pass: Pass,
     index: number,
-    { q, rows, counts, bound, sequenceBound, cache, only }: PassInputs & {
+    { q, rows, counts, bound, together, cache, only }: PassInputs & {
       readonly q: Tensor;
       readonly only?: OnlyHeads;
     },
@@ -147,7 +147,8 @@ export class QwenDecoder implements Network {
     const { headSize } = this.config;
     return attention(pass, {
       ...{ q, rows, counts, cache: cache[index]!, headSize },
-      together: Math.floor((only?.bound ?? bound) / sequenceBound),
+      // Rows with a head may be any of them.
+      together: only && only.bound < bound ? 1 : together,
       ...(only && { heads: only }),
     });
   }

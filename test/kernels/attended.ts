@@ -103,9 +103,13 @@ export async function attend(
   using askedRows = uploadHeads(gpu, asked?.map((row) => ({ row })) ?? [{}]);
   const results = new Map<Variant, Float32Array>();
   const deviceClasses = attended.deviceClasses ?? deviceClassesOf(gpu);
+  const { slots, pageTokens = 16 } = attended;
+  const isLong = slots.some((pages) => pages.length * pageTokens > 16_000);
   const variants: Variant[] = [
     ...deviceClasses,
-    ...deviceClasses.includes("cpu with subgroups") ? ["two rows a lane"] as const : [],
+    ...deviceClasses.includes("cpu with subgroups") && headWidth <= 64 && !isLong
+      ? ["two rows a lane"] as const
+      : [],
   ];
   for (const variant of variants) {
     const isPaired = variant === "two rows a lane";
@@ -113,6 +117,12 @@ export async function attend(
     const pass = passOf(gpu, deviceClass);
     const shape = [bound, heads * headWidth];
     const id = fillNextScratch(gpu, pass, { shape, value: UNTOUCHED });
+    const dispatched: (readonly number[])[] = [];
+    const dispatch = pass.dispatch.bind(pass);
+    pass.dispatch = (kernel, operands) => {
+      dispatched.push(operands.workgroups);
+      dispatch(kernel, operands);
+    };
     const together = isPaired ? 16 : 1;
     const operands = { q, rows: table, counts, cache, headSize, together };
     using o = attention(pass, {
@@ -120,6 +130,9 @@ export async function attend(
       ...(asked && { heads: { table: askedRows, bound } }),
     });
     assertEquals([o.id, o.shape], [id, shape]);
+    if (isPaired) {
+      assertEquals(dispatched, [[Math.ceil(bound / 16), heads]]);
+    }
     pass.submit();
     results.set(variant, await readFloats(gpu, o));
   }

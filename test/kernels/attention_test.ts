@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { attention, paddedHeadSize } from "../../kernels/mod.ts";
-import type { Gpu } from "../../src/gpu/mod.ts";
-import { assertClose, gpuTest, readFloats, upload } from "../support/gpu.ts";
+import type { DeviceClass, Gpu } from "../../src/gpu/mod.ts";
+import { assertClose, gpuTest, noise, readFloats, upload } from "../support/gpu.ts";
 import { attend, checkAttended } from "./attended.ts";
 import { HostCache } from "./host_cache.ts";
-import { deviceClassesOf, passOf, uploadCounts, uploadRows } from "./tables.ts";
+import { deviceClassesOf, fillNextScratch, passOf, uploadCounts, uploadRows } from "./tables.ts";
 
 const FORMATS = ["f32", "f16"] as const;
 /** Whole chunks of 4 keys and panels of 8, parts of them at either end, within one, a page's edge. */
@@ -216,6 +216,44 @@ for (const [headSize, keys] of [[64, 4096], [128, 32_752], [256, 4096], [32, 33_
     const rows = ranges.map(([first, end]) => ({ slot: 0, first: first!, end: end! }));
     const attended = { heads: 2, headSize, slots: [pages], rows };
     await checkAttended(gpu, { ...attended, format: "f16" });
+  });
+}
+
+// Each row may be of a sequence of its own, whose keys the group goes over. At both edges of what two
+// rows a lane, and one, may take, and beyond: all of it to the bits of kernels without subgroups.
+for (const pages of [505, 510, 1020, 1023]) {
+  gpuTest(`attention() sees ${32 * pages} keys of each of 16 sequences`, async (gpu) => {
+    const [page, head, sequences] = [32, 32, 16];
+    const shape = [pages, 1, page, head];
+    using k = upload(gpu, shape, noise(pages * page * head, 1));
+    using v = upload(gpu, shape, noise(pages * page * head, 2));
+    using q = upload(gpu, [sequences, head], noise(sequences * head, 3));
+    // All have the same pages.
+    const table = Array.from({ length: pages + 1 }, (_, i) => i === 0 ? pages : i - 1);
+    using tables = gpu.tensor("pages", [sequences, pages + 1], {
+      dtype: "u32",
+      data: Uint32Array.from(Array(sequences).fill(table).flat()),
+    });
+    const seen = { first: 0, end: pages * page };
+    using rows = uploadRows(
+      gpu,
+      Array.from({ length: sequences }, (_, slot) => ({ slot, ...seen })),
+    );
+    using counts = uploadCounts(gpu, { rows: sequences });
+    const operands = { q, rows, counts, cache: { pages: tables, k, v }, headSize: head };
+    const attendBy = async (deviceClass: DeviceClass, together: number) => {
+      const pass = passOf(gpu, deviceClass);
+      // What is not stored must not be that of the run before.
+      fillNextScratch(gpu, pass, { shape: [sequences, head], value: 7 });
+      using o = attention(pass, { ...operands, together });
+      pass.submit();
+      return await readFloats(gpu, o);
+    };
+    const expected = await attendBy("cpu", 1);
+    for (const deviceClass of deviceClassesOf(gpu).filter((each) => each !== "gpu")) {
+      assertEquals(await attendBy(deviceClass, 1), expected);
+      assertEquals(await attendBy(deviceClass, 16), expected);
+    }
   });
 }
 

@@ -156,9 +156,8 @@ export class DeviceSequences implements Disposable {
     const [bound = 0] = new Uint32Array(await this.#gpu.read(counts));
     this.writeHeads(heads);
     const conditions = 2 * this.#lanes.length + 1;
-    const sequenceBound = this.#lanes.length;
     const inputs = {
-      ...{ rows, counts, bound, sequenceBound },
+      ...{ rows, counts, bound, together: 1 },
       sigma,
       conditions,
       cache: cache.layers,

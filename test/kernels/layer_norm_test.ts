@@ -113,8 +113,8 @@ function makeModulation(norm: Norm, width: number): Float32Array {
   return modulation;
 }
 
-// One column, a ragged tail, exactly the 32 lanes of 4 columns, one column more, a real size.
-for (const [rows, features] of [[1, 1], [3, 5], [2, 128], [9, 129], [33, 768]] as const) {
+// One column, a ragged tail, exactly 32 lanes of 8 columns, one column more, some rounds and a rest.
+for (const [rows, features] of [[1, 1], [3, 5], [2, 256], [9, 257], [33, 800]] as const) {
   gpuTest(`layerNorm() matches the reference for [${rows}, ${features}]`, async (gpu) => {
     const x = noise(rows * features).map((each) => 4 * each + 3);
     const conditions = Array.from({ length: rows }, (_, i) => (2 * i + 1) % 3);

@@ -45,8 +45,8 @@ async function normalize(gpu: Gpu, norm: Norm) {
   };
 }
 
-// One column, a ragged tail, exactly the 32 lanes of 4 columns, one column more, a real size.
-for (const [rows, features] of [[1, 1], [3, 5], [2, 128], [9, 129], [33, 1536]] as const) {
+// One column, a ragged tail, exactly 32 lanes of 8 columns, one column more, some rounds and a rest.
+for (const [rows, features] of [[1, 1], [3, 5], [2, 256], [9, 257], [33, 1568]] as const) {
   gpuTest(`rmsNorm() matches the reference for [${rows}, ${features}]`, async (gpu) => {
     const x = noise(rows * features).map((each) => 4 * each + 3);
     const gain = makeGain(features);

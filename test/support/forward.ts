@@ -122,7 +122,7 @@ export class ForwardHarness<N extends Network = Bd3lm> implements Disposable {
       counts: this.#table("counts", Uint32Array.of(total, total)),
       sigma: this.#table("sigma", Float32Array.from(groups, ({ sigma = 0 }) => sigma)),
       bound: total,
-      sequenceBound: new Set(groups.map(({ slot = 0 }) => slot)).size,
+      together: Math.min(...groups.map(({ tokens }) => tokens.length)),
       headBound: total,
       conditions: groups.length,
       cache: this.cache.layers,
