@@ -32,7 +32,7 @@ export interface LayerNorm {
   readonly gain: Tensor;
   /** [conditions, …] f32: shift and scale of every noise level. */
   readonly modulation: Tensor;
-  /** First columns of shift and scale in `modulation`. */
+  /** First columns of shift and scale in `modulation`, multiples of 8 as its width is. */
   readonly shift: number;
   readonly scale: number;
   /** Columns that count; the others are padding. */

@@ -1,5 +1,5 @@
 import { Gpu } from "../../src/gpu/mod.ts";
-import { ATTENTION_FLOPS, AttentionBench } from "./attention.ts";
+import { AttentionBench } from "./attention.ts";
 import { median } from "./cpu.ts";
 import type { Figure, Figures, Goal } from "./figures.ts";
 import { deviceUnit, interleave, type Job, PassJobs, ratio } from "./measure.ts";
@@ -38,7 +38,8 @@ export async function benchKernels(): Promise<Figures> {
   using gpu = await Gpu.open();
   using passes = await PassJobs.open(gpu);
   using probes = new Probes(gpu);
-  using attention = new AttentionBench(gpu);
+  using block = new AttentionBench(gpu, 16);
+  using half = new AttentionBench(gpu, 8);
   using all = new DisposableStack();
   // Without subgroups in the first place, nothing is left to take away.
   const hasSubgroups = gpu.deviceClass === "cpu with subgroups";
@@ -47,7 +48,8 @@ export async function benchKernels(): Promise<Figures> {
   const jobs: Record<string, Job> = {
     peak: passes.job((pass) => probes.peak(pass)),
     copy: passes.job((pass) => probes.copy(pass)),
-    attention: passes.job((pass) => attention.record(pass)),
+    [block.name]: passes.job((pass) => block.record(pass)),
+    [half.name]: passes.job((pass) => half.record(pass)),
   };
   for (const { product } of products) jobs[product.name] = passes.job(product.record, product.gpu);
   const seconds = await interleave(gpu, jobs);
@@ -75,8 +77,9 @@ export async function benchKernels(): Promise<Figures> {
     unit: "times",
     goal: { atLeast: 1.1 },
   };
-  const name = "attention f16 KV, 16 queries x 512 keys, 12 heads of 64";
-  figures[name] = perSecond("attention", ATTENTION_FLOPS, "GFLOP/s");
-  figures[`${name} / peak`] = ofPeak("attention", ATTENTION_FLOPS, { atLeast: 20 });
+  figures[block.name] = perSecond(block.name, block.flops, "GFLOP/s");
+  figures[`${block.name} / peak`] = ofPeak(block.name, block.flops, { atLeast: 20 });
+  figures[half.name] = perSecond(half.name, half.flops, "GFLOP/s");
+  figures[`${half.name} / peak`] = ofPeak(half.name, half.flops);
   return figures;
 }
