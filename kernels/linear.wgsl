@@ -13,7 +13,7 @@
 const LANES = 8u;
 const TILES = 3u;
 
-fn looked_up(first_row: u32, r: u32) -> vec2<u32> {
+fn row_looked_up(first_row: u32, r: u32) -> vec2<u32> {
   return look_up(first_row + r);
 }
 

@@ -26,7 +26,7 @@ fn look_up_rows(first_row: u32, live: u32, lane: u32) {
   }
 }
 
-fn looked_up(_first_row: u32, r: u32) -> vec2<u32> {
+fn row_looked_up(_first_row: u32, r: u32) -> vec2<u32> {
   if (TILE_ROWS == 1u) {
     return looked_up_above;
   }

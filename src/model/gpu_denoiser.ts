@@ -26,6 +26,7 @@ import { headParts } from "./head_parts.ts";
 import { KvCache } from "./kv_cache.ts";
 import type { Network } from "./network.ts";
 import { pageDemand } from "./page_demand.ts";
+import { type OpenSequence, type PassRoom, roomFor } from "./pass_room.ts";
 import { RowForecast } from "./row_forecast.ts";
 import { SequencePages } from "./sequence_pages.ts";
 import {
@@ -61,7 +62,7 @@ export class GpuDenoiser implements Denoiser {
   >;
   readonly #tables: readonly BurstTables[];
   /** Sequences by slot, and what their next passes take. */
-  readonly #open = new Map<number, { options: SequenceOptions; forecast: RowForecast }>();
+  readonly #open = new Map<number, OpenSequence>();
   #recorded = 0;
 
   private constructor(
@@ -208,8 +209,8 @@ export class GpuDenoiser implements Denoiser {
     const { blockSize, decoding } = this.#network.config;
     for (const bound of decoding.shiftsLogits ? [blockSize] : [blockSize, 2 * blockSize]) {
       const pass = this.#gpu.pass();
-      const sizes = { lanes: 0, together: bound, bound, headBound: 1, isDetailed: false };
-      this.#recordRows({ pass, tables }, { segment, ...sizes });
+      const room = { lanes: 0, bound, headBound: 1, together: bound, isDetailed: false };
+      this.#recordRows({ pass, tables }, { segment, ...room });
       pass.submit();
     }
   }
@@ -222,39 +223,23 @@ export class GpuDenoiser implements Denoiser {
   /** One pass from the plan to the tokens; nothing in it waits for the host. */
   #recordPass(
     { pass, tables, recorded }: Recording & { readonly recorded: Recorded },
-    { segment, lanes, prompts }: PassPlan & { readonly segment: number },
+    { segment, ...plan }: PassPlan & { readonly segment: number },
   ): void {
-    // The device knows how many rows live; the host only how many there can be.
-    const bounds = lanes.map((slot) => this.#openIn(slot).forecast.next());
-    const promptRows = prompts.reduce((sum, each) => sum + each.tokens.length, 0);
-    const bound = bounds.reduce((sum, each) => sum + each.rows, promptRows);
-    const headBound = bounds.reduce((sum, each) => sum + each.heads, 0);
-    const isDetailed = lanes.some((slot) => this.#openIn(slot).options.isDetailed);
-    const together = Math.min(
-      ...lanes.map((slot) => this.#openIn(slot).options.blockSize),
-      ...prompts.map(({ tokens }) => tokens.length),
-    );
-    const sizes = { lanes: lanes.length, together, bound, headBound, isDetailed };
+    const room = roomFor(plan, (slot) => this.#openIn(slot));
     // With as much room, only the place of its table in the burst differs.
-    const key = JSON.stringify(sizes);
+    const key = JSON.stringify(room);
     const like = recorded.get(key);
     if (like) return pass.repeat(like.begin, like.end, { segment });
     const begin = pass.dispatches;
-    this.#recordRows({ pass, tables }, { segment, ...sizes });
+    this.#recordRows({ pass, tables }, { segment, ...room });
     recorded.set(key, { begin, end: pass.dispatches });
   }
 
   /** A pass with as many rows and heads at most. */
   #recordRows(
     { pass, tables: { burst, journal } }: Recording,
-    { segment, lanes, together, bound, headBound, isDetailed }: {
+    { segment, lanes, together, bound, headBound, isDetailed }: PassRoom & {
       readonly segment: number;
-      readonly lanes: number;
-      readonly together: number;
-      readonly bound: number;
-      readonly headBound: number;
-      /** Whether a sequence of the pass asks for details. */
-      readonly isDetailed: boolean;
     },
   ): void {
     const { sequences, tokens, rows, heads, counts, sigma, proposals, details } = this.#state;
@@ -297,7 +282,7 @@ export class GpuDenoiser implements Denoiser {
     }
   }
 
-  #openIn(slot: number): { options: SequenceOptions; forecast: RowForecast } {
+  #openIn(slot: number): OpenSequence {
     const opened = this.#open.get(slot);
     if (!opened) throw new RangeError(`Cannot use slot ${slot}: it is free, expected open`);
     return opened;
